@@ -1,0 +1,33 @@
+// One measurement: wrk on one server, and what that cost the server.
+
+import { cpuNanosBetween, readCpuTimes, readMachineTicks, stealBetween } from "./cpu.ts";
+import type { Server } from "./server.ts";
+import { countErrors, type Load, runWrk, type WrkReport } from "./wrk.ts";
+
+export interface Sample {
+  readonly cpuMicrosPerRequest: number;
+  /** Cores' worth of time the server was running; 1 when it saturates its core. */
+  readonly busy: number;
+  readonly requestsPerSecond: number;
+  readonly errors: number;
+  /** Share of the machine's time taken by its host. */
+  readonly steal: number;
+  readonly wrk: WrkReport;
+}
+
+export async function measure(server: Server, load: Omit<Load, "port">): Promise<Sample> {
+  const ticks = readMachineTicks();
+  const startedAt = performance.now();
+  const before = readCpuTimes(server.pid);
+  const wrk = await runWrk({ ...load, port: server.port });
+  const cpuMicros = cpuNanosBetween(before, readCpuTimes(server.pid)) / 1e3;
+  const wallMicros = (performance.now() - startedAt) * 1e3;
+  return {
+    cpuMicrosPerRequest: cpuMicros / wrk.requests,
+    busy: cpuMicros / wallMicros,
+    requestsPerSecond: wrk.requests / (wrk.micros / 1e6),
+    errors: countErrors(wrk),
+    steal: stealBetween(ticks, readMachineTicks()),
+    wrk,
+  };
+}

@@ -1,0 +1,16 @@
+-- Runs inside wrk. `wrk … -- METHOD BODY_BYTES` sets the request; the end prints one line of JSON for wrk.ts.
+
+function init(args)
+  wrk.method = args[1]
+  local bytes = tonumber(args[2])
+  if bytes > 0 then wrk.body = string.rep("x", bytes) end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    'report {"requests":%d,"micros":%d,"bytes":%d,"p50Micros":%d,"p99Micros":%d,' ..
+    '"errors":{"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d}}\n',
+    summary.requests, summary.duration, summary.bytes, latency:percentile(50), latency:percentile(99),
+    errors.connect, errors.read, errors.write, errors.timeout, errors.status))
+end

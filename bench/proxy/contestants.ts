@@ -1,0 +1,132 @@
+// The proxies that are compared, each set up for speed the way its users would, and all to the same end: one worker,
+// upstream keep-alive, X-Forwarded-For, -Proto and -Host, bodies streamed and not written to disk.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startNginx } from "../lib/nginx.ts";
+import { freePort, type Server, startServer } from "../lib/server.ts";
+import { startSluice } from "../lib/sluice.ts";
+
+export interface Setting {
+  /** Unique within the folder: it names the server's files. */
+  readonly name: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly backendPort: number;
+  readonly cores: string;
+  /** Null for no access log. */
+  readonly accessLog: string | null;
+}
+
+type Start = (setting: Setting) => Promise<Server>;
+
+/** Name in tables → how to start it. The control is the reference once more: its ratio to itself shows the noise. */
+export const CONTESTANTS: Readonly<Record<string, Start>> = {
+  sluice: startSluiceProxy,
+  nginx: startNginxProxy,
+  haproxy: startHaproxy,
+  "nginx again": startNginxProxy,
+};
+
+export const REFERENCES = ["nginx", "haproxy"] as const;
+
+export interface ProxyServer extends Server {
+  readonly accessLog: string | null;
+}
+
+export async function startContestant(
+  name: string,
+  folder: string,
+  place: Pick<Setting, "backendPort" | "cores"> & { readonly logged: boolean },
+): Promise<ProxyServer> {
+  const start = CONTESTANTS[name];
+  if (start === undefined) throw new Error(`Cannot start "${name}": expected ${Object.keys(CONTESTANTS)}`);
+  const fileName = `${name.replaceAll(" ", "-")}-${place.logged ? "logged" : "plain"}`;
+  const accessLog = place.logged ? join(folder, `${fileName}.access.log`) : null;
+  const server = await start({ ...place, name: fileName, folder, accessLog, port: await freePort() });
+  return { ...server, name, accessLog };
+}
+
+export function startSluiceProxy({
+  name,
+  folder,
+  port,
+  backendPort,
+  cores,
+  accessLog,
+}: Setting): Promise<Server> {
+  const config = `server: { host: 127.0.0.1, port: ${port}, workers: 1, max_conn: 9000 }
+backends:
+  origin: [{ host: 127.0.0.1, port: ${backendPort}, max_conn: 9000 }]
+routing:
+  all: { path: /, upstream: origin, load_balancer: round_robin }
+access_log: ${accessLog === null ? "{ enabled: false }" : `{ enabled: true, path: ${accessLog}, format: combined }`}
+`;
+  return startSluice(folder, config, { name, port, cores });
+}
+
+export function startNginxProxy({
+  name,
+  folder,
+  port,
+  backendPort,
+  cores,
+  accessLog,
+}: Setting): Promise<Server> {
+  const http = `
+  access_log ${accessLog === null ? "off" : `${accessLog} combined buffer=64k flush=1s`};
+  upstream origin {
+    server 127.0.0.1:${backendPort};
+    keepalive 8192;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600s;
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_request_buffering off;
+      proxy_buffers 8 16k;
+      proxy_max_temp_file_size 0;
+      proxy_pass http://origin;
+    }
+  }`;
+  return startNginx(folder, http, { name, port, cores });
+}
+
+/** HAProxy writes its access log to standard output, or to a syslog server: the file is its output here. */
+function startHaproxy({ name, folder, port, backendPort, cores, accessLog }: Setting): Promise<Server> {
+  const file = join(folder, `${name}.cfg`);
+  const config = `global
+  nbthread 1
+  maxconn 9000
+  tune.pool-high-fd-ratio 95
+  tune.pool-low-fd-ratio 90
+  ${accessLog === null ? "" : "log stdout format raw local0 info"}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 3600s
+  timeout server 3600s
+  timeout http-keep-alive 3600s
+  option http-keep-alive
+  ${accessLog === null ? "" : "log global\n  option httplog"}
+frontend clients
+  bind 127.0.0.1:${port} backlog 4096
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  default_backend origin
+backend origin
+  http-reuse always
+  server origin 127.0.0.1:${backendPort} pool-purge-delay 3600s
+`;
+  writeFileSync(file, config);
+  const outputPath = accessLog ?? join(folder, `${name}.log`);
+  return startServer({ name, port, cores, outputPath, command: ["haproxy", "-db", "-f", file] });
+}
