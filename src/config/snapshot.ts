@@ -1,6 +1,9 @@
 // The compiled, immutable configuration that a data thread works from. Plain data: it is cloned to each thread.
 
 import type { Cidr } from "../core/ip.ts";
+import type { Template } from "../core/template.ts";
+
+export { TEMPLATE_VARIABLES, type Template, type TemplateVariable } from "../core/template.ts";
 
 export interface Snapshot {
   /** Counts up with every accepted configuration; 1 at start. */
@@ -115,13 +118,6 @@ export interface RedirectSpec {
   readonly status: number;
   readonly location: Template;
 }
-
-/** Literal text and variables in turn: `["https://", { variable: "host" }, …]`. */
-export type Template = ReadonlyArray<string | { readonly variable: TemplateVariable }>;
-
-/** `uri` is path and query; `query` has its `?` or is empty. */
-export const TEMPLATE_VARIABLES = ["scheme", "host", "path", "query", "uri"] as const;
-export type TemplateVariable = (typeof TEMPLATE_VARIABLES)[number];
 
 export interface AccessLogSpec {
   /** File, or null for standard output. */
