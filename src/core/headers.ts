@@ -119,7 +119,8 @@ export class HeaderList {
   /** The first value of a field by its lower-case name, or null. */
   find(lowerName: string): string | null {
     for (let i = 0; i < this.names.length; i++) {
-      if (this.ids[i] !== Field.removed && equalsIgnoreCase(this.names[i]!, lowerName)) return this.values[i]!;
+      if (this.ids[i] !== Field.removed && equalsIgnoreCase(this.names[i]!, lowerName))
+        return this.values[i]!;
     }
     return null;
   }

@@ -1,0 +1,63 @@
+// `sluice run`: the gateway in the foreground, until a signal ends it.
+
+import { existsSync } from "node:fs";
+import { loadConfig, loadConfigText } from "../config/load.ts";
+import { Gateway, StartError } from "../control/gateway.ts";
+import { createLog, type Log } from "../control/log.ts";
+import { Demo } from "./demo.ts";
+
+const DEFAULT_FILE = "sluice.yaml";
+
+/** Resolves with the exit code when the gateway ended. */
+export async function run({ config }: { config?: string }): Promise<number> {
+  const log = createLog();
+  const file = config ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : null);
+  const demo = file === null ? await Demo.start() : null;
+  const source = () =>
+    demo === null ? loadConfig(file!, process.env) : loadConfigText(demo.config, "the demo", process.env);
+  let gateway: Gateway;
+  try {
+    gateway = await Gateway.start(source, log);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    demo?.stop();
+    return 1;
+  }
+  const addresses = gateway.listeners.map(({ host, port }) => addressText(host, port));
+  log.info({ pid: process.pid, data_threads: gateway.workers }, `listening on ${addresses.join(", ")}`);
+  if (demo !== null) process.stdout.write(demo.banner(addresses[0]!));
+  await untilStopped(gateway, log);
+  demo?.stop();
+  return 0;
+}
+
+/** `http://` and where a browser on this machine finds the listener. */
+function addressText(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function untilStopped(gateway: Gateway, log: Log): Promise<void> {
+  process.on("SIGHUP", () => void gateway.reload());
+  process.on("SIGUSR2", () => gateway.reopenLogs());
+  return new Promise((resolve) => {
+    const stop = async (signal: NodeJS.Signals) => {
+      log.info(`${signal}: no new connections, ending what is under way`);
+      const cut = await gateway.stop();
+      const { counters, requestTimes } = gateway.metrics.readTotals();
+      if (cut > 0) log.warn({ connections: cut }, "connections cut at server.shutdown_timeout");
+      log.info(
+        {
+          requests: counters.requests,
+          failed_5xx: counters.responses5xx,
+          p50_ms: requestTimes.quantile(0.5) / 1000,
+          p99_ms: requestTimes.quantile(0.99) / 1000,
+        },
+        "stopped",
+      );
+      resolve();
+    };
+    process.once("SIGTERM", stop);
+    process.once("SIGINT", stop);
+  });
+}

@@ -1,0 +1,92 @@
+// The control thread's handle of one data thread: starts the worker and turns its messages into promises.
+
+import { Worker } from "node:worker_threads";
+import type { Snapshot } from "../config/snapshot.ts";
+import type { DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
+import type { Log } from "./log.ts";
+
+// The same ending as this file: source by type stripping, or compiled.
+const ENTRY = new URL(`../data/thread${import.meta.url.slice(-3)}`, import.meta.url);
+
+export class DataThread {
+  readonly index: number;
+  readonly #worker: Worker;
+  readonly #log: Log;
+  /** Who waits for an answer of that type. */
+  readonly #waiting = new Map<FromDataThread["type"], (message: FromDataThread) => void>();
+  /** Resolves when the worker ended, with the error that ended it or null. */
+  readonly ended: Promise<Error | null>;
+
+  constructor(data: DataThreadData, log: Log) {
+    this.index = data.index;
+    this.#log = log;
+    const worker = new Worker(ENTRY, { workerData: data, name: `data thread ${data.index}` });
+    worker.on("message", (message: FromDataThread) => this.#receive(message));
+    this.ended = new Promise((resolve) => {
+      let failure: Error | null = null;
+      worker.on("error", (error) => {
+        failure = error instanceof Error ? error : new Error(String(error));
+      });
+      worker.on("exit", () => resolve(failure));
+    });
+    this.#worker = worker;
+  }
+
+  /** Resolves with what went wrong, or null. */
+  async prepare(snapshot: Snapshot): Promise<string | null> {
+    const answer = await this.#ask({ type: "prepare", snapshot }, "prepared");
+    return answer === null ? `data thread ${this.index} ended` : answer.problem;
+  }
+
+  async activate(version: number): Promise<void> {
+    await this.#ask({ type: "activate", version }, "activated");
+  }
+
+  discard(version: number): void {
+    this.#send({ type: "discard", version });
+  }
+
+  reopenLogs(): void {
+    this.#send({ type: "reopen-logs" });
+  }
+
+  /** Resolves when the last connection closed, with the number of connections that were cut. */
+  async drain(): Promise<number> {
+    const answer = await this.#ask({ type: "drain" }, "drained");
+    return answer?.cut ?? 0;
+  }
+
+  cut(): void {
+    this.#send({ type: "cut" });
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  /** Null when the thread ended instead of answering. */
+  #ask<Type extends FromDataThread["type"]>(
+    message: ToDataThread,
+    type: Type,
+  ): Promise<Extract<FromDataThread, { type: Type }> | null> {
+    const answered = new Promise<Extract<FromDataThread, { type: Type }>>((resolve) => {
+      this.#waiting.set(type, (answer) => resolve(answer as Extract<FromDataThread, { type: Type }>));
+    });
+    this.#send(message);
+    return Promise.race([answered, this.ended.then(() => null)]);
+  }
+
+  #send(message: ToDataThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromDataThread): void {
+    if (message.type === "log") {
+      this.#log[message.level](message.fields, message.message);
+      return;
+    }
+    const resolve = this.#waiting.get(message.type);
+    this.#waiting.delete(message.type);
+    resolve?.(message);
+  }
+}

@@ -1,0 +1,24 @@
+// How many client connections the open-file limit of this process allows. Control thread, at start and reload.
+
+import { readFileSync } from "node:fs";
+
+/** Files of the program itself: listeners, logs, pipes, worker threads' event loops. */
+const RESERVED_FILES = 200;
+
+/** The soft limit on open files (Node raises it to the hard one at start), or Infinity where it cannot be read. */
+export function openFileLimit(): number {
+  let limits: string;
+  try {
+    limits = readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+  const found = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
+  return found === undefined || found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found);
+}
+
+/** A client connection may need a second file, for its backend. */
+export function connectionsWithin(fileLimit: number): number {
+  if (fileLimit === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
+  return Math.max(1, Math.floor((fileLimit - RESERVED_FILES) / 2));
+}

@@ -1,0 +1,203 @@
+// The gateway as the control thread runs it: starts the data threads, swaps snapshots, replaces what dies, drains.
+
+import { availableParallelism } from "node:os";
+import type { GatewaySpec } from "../config/compile.ts";
+import type { LoadResult } from "../config/load.ts";
+import { formatProblem } from "../config/problem.ts";
+import type { ListenerSpec, Snapshot } from "../config/snapshot.ts";
+import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
+import { claimAddress } from "./addresses.ts";
+import { DataThread } from "./data-thread.ts";
+import { connectionsWithin, openFileLimit } from "./file-limit.ts";
+import type { Log } from "./log.ts";
+
+/** Gives the configuration, anew each time it is asked. */
+export type ConfigSource = () => LoadResult;
+
+/** Why the gateway cannot start, in words for the one who started it. */
+export class StartError extends Error {}
+
+/** A data thread that dies again at once is started again after this pause. */
+const RESTART_PAUSE_MS = 1000;
+
+export class Gateway {
+  readonly metrics: GatewayMetrics;
+  readonly #source: ConfigSource;
+  readonly #log: Log;
+  readonly #gateway: GatewaySpec;
+  /** Data threads. */
+  readonly workers: number;
+  readonly #reusePort: boolean;
+  readonly #threads: DataThread[] = [];
+  #snapshot: Snapshot;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #stopping: Promise<number> | null = null;
+
+  /** Resolves when every data thread accepts connections. */
+  static async start(source: ConfigSource, log: Log): Promise<Gateway> {
+    const loaded = source();
+    if (!loaded.ok) throw new StartError(loaded.problems.map((problem) => formatProblem(problem)).join("\n"));
+    for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    const gateway = new Gateway(source, log, loaded.gateway, loaded.snapshot);
+    try {
+      await gateway.#open();
+    } catch (error) {
+      await gateway.#terminate();
+      throw new StartError(error instanceof Error ? error.message : String(error));
+    }
+    return gateway;
+  }
+
+  private constructor(source: ConfigSource, log: Log, spec: GatewaySpec, snapshot: Snapshot) {
+    this.#source = source;
+    this.#log = log;
+    this.#gateway = spec;
+    this.#reusePort = process.platform === "linux";
+    const wanted = spec.workers === "auto" ? availableParallelism() : spec.workers;
+    this.workers = this.#reusePort ? wanted : 1;
+    if (this.workers < wanted) {
+      log.warn(
+        `one data thread instead of ${wanted}: only Linux spreads the connections of a port over several`,
+      );
+    }
+    this.#snapshot = snapshot;
+    this.metrics = createMetrics(this.workers);
+  }
+
+  /** The addresses that are listened on, with the real ports. */
+  get listeners(): readonly ListenerSpec[] {
+    return this.#snapshot.server.listeners;
+  }
+
+  /** Swaps to the configuration as it is now. Returns whether it was accepted; if not, nothing has changed. */
+  reload(): Promise<boolean> {
+    const next = this.#reloading.then(() => (this.#stopping === null ? this.#reload() : false));
+    this.#reloading = next.catch(() => undefined);
+    return next;
+  }
+
+  reopenLogs(): void {
+    for (const thread of this.#threads) thread.reopenLogs();
+  }
+
+  /** Ends what is under way, at most for `server.shutdown_timeout`. Resolves with the connections that were cut. */
+  stop(): Promise<number> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #open(): Promise<void> {
+    this.#snapshot = await this.#settle(this.#snapshot, this.#gateway, []);
+    for (let index = 0; index < this.workers; index++) this.#threads.push(this.#startThread(index));
+    const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(this.#snapshot)));
+    const problem = problems.find((found) => found !== null);
+    if (problem != null) throw new StartError(problem);
+    await this.#activate(this.#snapshot);
+    for (const thread of this.#threads) this.#watch(thread);
+  }
+
+  async #reload(): Promise<boolean> {
+    const loaded = this.#source();
+    if (!loaded.ok) {
+      for (const problem of loaded.problems) this.#log.error(formatProblem(problem));
+      this.#log.error("configuration not reloaded: the one before goes on");
+      return false;
+    }
+    for (const warning of loaded.warnings) this.#log.warn(formatProblem(warning));
+    if (
+      loaded.gateway.workers !== this.#gateway.workers ||
+      loaded.gateway.reusePort !== this.#gateway.reusePort
+    ) {
+      this.#log.warn("server.workers and server.reuse_port change with a restart only: the old values go on");
+    }
+    const started = performance.now();
+    try {
+      const wanted = { ...loaded.snapshot, version: this.#snapshot.version + 1 };
+      const next = await this.#settle(wanted, loaded.gateway, this.#snapshot.server.listeners);
+      const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(next)));
+      const problem = problems.find((found) => found !== null);
+      if (problem != null) {
+        for (const thread of this.#threads) thread.discard(next.version);
+        throw new StartError(problem);
+      }
+      this.#snapshot = next;
+      await this.#activate(next);
+    } catch (error) {
+      this.#log.error(error instanceof Error ? error.message : String(error));
+      this.#log.error("configuration not reloaded: the one before goes on");
+      return false;
+    }
+    const ms = Math.round(performance.now() - started);
+    this.#log.info({ version: this.#snapshot.version, ms }, "configuration reloaded");
+    return true;
+  }
+
+  /** Fits a snapshot to this machine: real ports, and no more connections than the file limit allows. */
+  async #settle(snapshot: Snapshot, spec: GatewaySpec, open: readonly ListenerSpec[]): Promise<Snapshot> {
+    const listeners: ListenerSpec[] = [];
+    for (const [i, wanted] of snapshot.server.listeners.entries()) {
+      // Port 0 stays the port that the listener in its place got before.
+      const same = open.find(
+        (old, at) =>
+          old.host === wanted.host && (old.port === wanted.port || (wanted.port === 0 && at === i)),
+      );
+      if (same !== undefined) listeners.push({ ...wanted, port: same.port });
+      else listeners.push(spec.reusePort && wanted.port !== 0 ? wanted : await claimAddress(wanted));
+    }
+    const fileLimit = openFileLimit();
+    const allowed = connectionsWithin(fileLimit);
+    const requested = spec.requestedMaxConnections ?? allowed;
+    if (requested > allowed) {
+      this.#log.warn(
+        `server.max_conn ${requested}: lowered to ${allowed}, because this process may open ${fileLimit} files (two per proxied connection)`,
+      );
+    }
+    const maxConnections = Math.min(requested, allowed);
+    return { ...snapshot, server: { ...snapshot.server, listeners, maxConnections } };
+  }
+
+  async #activate(snapshot: Snapshot): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.activate(snapshot.version)));
+  }
+
+  #startThread(index: number): DataThread {
+    return new DataThread({ index, metrics: this.metrics.shared, reusePort: this.#reusePort }, this.#log);
+  }
+
+  /** A data thread ends only at shutdown. One that ends before is a bug; the others go on and it is replaced. */
+  async #watch(thread: DataThread): Promise<void> {
+    const failure = await thread.ended;
+    if (this.#stopping !== null) return;
+    this.metrics.forgetThread(thread.index);
+    this.#log.error(
+      { stack: failure?.stack ?? "" },
+      `data thread ${thread.index} ended by itself: starting it again`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
+    await this.#reloading;
+    if (this.#stopping !== null) return;
+    const next = this.#startThread(thread.index);
+    this.#threads[thread.index] = next;
+    const problem = await next.prepare(this.#snapshot);
+    if (problem === null) await next.activate(this.#snapshot.version);
+    else this.#log.error(`data thread ${thread.index}: ${problem}`);
+    await this.#watch(next);
+  }
+
+  async #stop(): Promise<number> {
+    await this.#reloading;
+    const drained = Promise.all(this.#threads.map((thread) => thread.drain()));
+    const timer = setTimeout(() => {
+      for (const thread of this.#threads) thread.cut();
+    }, this.#gateway.shutdownTimeoutMs);
+    const cut = await drained;
+    clearTimeout(timer);
+    await this.#terminate();
+    return cut.reduce((sum, count) => sum + count, 0);
+  }
+
+  async #terminate(): Promise<void> {
+    this.#stopping ??= Promise.resolve(0);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+  }
+}

@@ -1,0 +1,29 @@
+// The event log of the gateway: JSON lines, or short text on a terminal. Control thread; data threads send theirs here.
+
+import { styleText } from "node:util";
+import pino, { type Logger } from "pino";
+
+export type Log = Logger;
+
+export function createLog(stream: NodeJS.WriteStream = process.stderr): Log {
+  const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } };
+  return pino(
+    options,
+    stream.isTTY ? { write: (line: string) => stream.write(textOf(line, stream)) } : stream,
+  );
+}
+
+function levelName(label: string): { level: string } {
+  return { level: label };
+}
+
+const COLOURS = { info: "green", warn: "yellow", error: "red", fatal: "red" } as const;
+
+function textOf(line: string, stream: NodeJS.WriteStream): string {
+  const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const colour = COLOURS[level as keyof typeof COLOURS] ?? "gray";
+  const label = styleText(colour, String(level).padEnd(5), { stream });
+  const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const tail = rest.length === 0 ? "" : `  ${styleText("gray", rest.join(" "), { stream })}`;
+  return `${String(time).slice(11, 19)} ${label} ${String(msg)}${tail}\n`;
+}

@@ -1,0 +1,66 @@
+// What can go wrong with an exchange: one table of codes, each with who is at fault, the answer and whether to retry.
+
+export type ErrorSource = "client" | "upstream" | "app" | "gateway";
+
+/** When the same request may be sent again: never, only if a reused connection failed it, or always (nothing was sent). */
+export type Retry = "never" | "reused-only" | "always";
+
+interface ErrorKind {
+  readonly source: ErrorSource;
+  readonly status: number;
+  readonly retry: Retry;
+}
+
+export const ERRORS = {
+  request_malformed: { source: "client", status: 400, retry: "never" },
+  request_line_too_long: { source: "client", status: 414, retry: "never" },
+  header_fields_too_large: { source: "client", status: 431, retry: "never" },
+  body_too_large: { source: "client", status: 413, retry: "never" },
+  body_malformed: { source: "client", status: 400, retry: "never" },
+  version_unsupported: { source: "client", status: 505, retry: "never" },
+  transfer_coding_unsupported: { source: "client", status: 501, retry: "never" },
+  method_unsupported: { source: "client", status: 501, retry: "never" },
+  expectation_unsupported: { source: "client", status: 417, retry: "never" },
+  request_timeout: { source: "client", status: 408, retry: "never" },
+  client_gone: { source: "client", status: 499, retry: "never" },
+  client_stalled: { source: "client", status: 499, retry: "never" },
+  route_not_found: { source: "client", status: 404, retry: "never" },
+  backend_unavailable: { source: "upstream", status: 503, retry: "never" },
+  connect_failed: { source: "upstream", status: 502, retry: "always" },
+  connect_timeout: { source: "upstream", status: 504, retry: "always" },
+  upstream_closed: { source: "upstream", status: 502, retry: "reused-only" },
+  response_malformed: { source: "upstream", status: 502, retry: "never" },
+  response_truncated: { source: "upstream", status: 502, retry: "never" },
+  response_timeout: { source: "upstream", status: 504, retry: "never" },
+  response_stalled: { source: "upstream", status: 504, retry: "never" },
+  tunnel_idle: { source: "gateway", status: 504, retry: "never" },
+  shutting_down: { source: "gateway", status: 503, retry: "never" },
+  internal: { source: "gateway", status: 500, retry: "never" },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failed exchange. A value, not a throw: it carries no stack of its own, and `cause` has what lies below. */
+export class GatewayError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly cause: unknown;
+
+  constructor(code: ErrorCode, message: string, cause?: unknown) {
+    this.code = code;
+    this.message = message;
+    this.cause = cause;
+  }
+
+  get source(): ErrorSource {
+    return ERRORS[this.code].source;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retry(): Retry {
+    return ERRORS[this.code].retry;
+  }
+}

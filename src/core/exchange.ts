@@ -1,0 +1,117 @@
+// One request and its response, whichever protocol carried them, and the two sides that meet in it.
+
+import type { GatewayError } from "./errors.ts";
+import type { HeaderList } from "./headers.ts";
+
+/** A body whose length is not known before its end. */
+export const UNKNOWN_LENGTH = -1;
+
+/** A request head that passed every rule of docs/http-rules.md. */
+export interface RequestHead {
+  readonly method: string;
+  /** Canonical (core/path.ts), or `*` for `OPTIONS *`. */
+  readonly path: string;
+  /** With its `?`, or empty. */
+  readonly query: string;
+  /** Host and port as the client named them; empty for HTTP/1.0 without Host. */
+  readonly authority: string;
+  /** The authority's host in lower case, without port. */
+  readonly host: string;
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1";
+  readonly headers: HeaderList;
+  /** Bytes, or `UNKNOWN_LENGTH`. */
+  readonly bodyLength: number;
+  /** The protocols offered in Upgrade (lower case, comma separated), or null when no upgrade is asked for. */
+  readonly upgrade: string | null;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: HeaderList;
+  /** Bytes, or `UNKNOWN_LENGTH`. */
+  readonly bodyLength: number;
+}
+
+/** The client's side of an exchange, as an action uses it. Implemented by each protocol's server. */
+export interface ClientStream {
+  /** Lets the request body flow (answering `Expect: 100-continue` the first time). Bytes at hand arrive during the call. */
+  resumeBody(): void;
+  pauseBody(): void;
+  /** A 1xx response other than 100 and 101. */
+  sendInformational(head: ResponseHead): void;
+  /** Sends the head and what there is of the body. Returns false when the client is slow: wait for `onClientDrain`. */
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean;
+  /** Never called with an empty chunk. */
+  sendBody(chunk: Buffer): boolean;
+  sendEnd(trailers: HeaderList | null): void;
+  /** Ends the exchange where no honest response can be finished any more. */
+  cut(): void;
+  /** Sends a 101 for `protocol` and hands the connection over to a tunnel. The exchange goes on until `finishTunnel`. */
+  switchProtocols(head: ResponseHead, protocol: string): TunnelEnd;
+  finishTunnel(): void;
+}
+
+/** A connection that left HTTP, with the bytes that were read past the last head. */
+export interface TunnelEnd {
+  readonly socket: TunnelSocket;
+  readonly early: Buffer | null;
+}
+
+/** What a tunnel needs of a `stream.Duplex`. */
+export interface TunnelSocket {
+  on(event: "data", listener: (chunk: Buffer) => void): unknown;
+  on(event: "end" | "drain" | "close", listener: () => void): unknown;
+  write(chunk: Buffer): boolean;
+  end(): unknown;
+  destroy(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/** The end of the way: what serves the request. One object per exchange that waits for something. */
+export interface Action {
+  /** A piece of the request body. To slow the client down, call `client.pauseBody()`. */
+  onRequestBody(chunk: Buffer): void;
+  onRequestEnd(trailers: HeaderList | null): void;
+  /** The client took what was sent. */
+  onClientDrain(): void;
+  /** The exchange is over before its response was: let go of everything. */
+  onAborted(error: GatewayError): void;
+}
+
+export class Exchange {
+  readonly request: RequestHead;
+  readonly client: ClientStream;
+  /** From `performance.now()`, at the end of the request head. */
+  readonly startedMs: number;
+  readonly peerAddress: string;
+  /** Whether the peer is one of `trusted_proxies`, so that what it says of the client is believed. */
+  peerTrusted = false;
+  /** The peer's address, or what a trusted peer says. */
+  clientAddress: string;
+  action: Action | null = null;
+  /** Name of the route, or empty. */
+  route = "";
+  upstream = "";
+  backend = "";
+  /** From the start to the head of the backend's response; negative when there was none. */
+  upstreamMs = -1;
+  /** Of the response; 0 until its head is sent. */
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Longest body the route takes, or null. */
+  maxBodyBytes: number | null = null;
+  minBodyRate = 0;
+  error: GatewayError | null = null;
+  finished = false;
+
+  constructor(request: RequestHead, client: ClientStream, peerAddress: string, startedMs: number) {
+    this.request = request;
+    this.client = client;
+    this.peerAddress = peerAddress;
+    this.clientAddress = peerAddress;
+    this.startedMs = startedMs;
+  }
+}

@@ -1,0 +1,29 @@
+// Actions that answer by themselves: a fixed response, or a redirect.
+
+import type { RedirectSpec, RespondSpec } from "../../config/snapshot.ts";
+import { HeaderList } from "../../core/headers.ts";
+import { renderTemplate } from "../../core/template.ts";
+import type { StartAction } from "./route.ts";
+
+export function createRespond(spec: RespondSpec): StartAction {
+  const headers = new HeaderList();
+  for (const [name, value] of spec.headers) headers.add(name, value);
+  const body = Buffer.from(spec.body);
+  const head = { status: spec.status, reason: "", headers, bodyLength: body.length };
+  const sent = body.length > 0 ? body : null;
+  return (exchange) => {
+    exchange.client.sendHead(head, sent, true);
+  };
+}
+
+export function createRedirect(spec: RedirectSpec): StartAction {
+  return (exchange) => {
+    const { host, authority, path, query } = exchange.request;
+    const headers = new HeaderList();
+    headers.add(
+      "Location",
+      renderTemplate(spec.location, { scheme: "http", host: authority || host, path, query }),
+    );
+    exchange.client.sendHead({ status: spec.status, reason: "", headers, bodyLength: 0 }, null, true);
+  };
+}

@@ -1,0 +1,75 @@
+// Two connections that left HTTP after a 101: bytes both ways, each side at the pace of the other, until both ended.
+
+import { Timed } from "../../core/deadlines.ts";
+import { GatewayError } from "../../core/errors.ts";
+import type { Exchange, TunnelEnd, TunnelSocket } from "../../core/exchange.ts";
+import type { ThreadContext } from "../thread-context.ts";
+
+export interface TunnelEnds {
+  readonly client: TunnelEnd;
+  readonly backend: TunnelEnd;
+  /** The tunnel is closed when nothing went either way for so long. */
+  readonly idleMs: number;
+}
+
+export function startTunnel(thread: ThreadContext, exchange: Exchange, ends: TunnelEnds): void {
+  new Tunnel(thread, exchange, ends).start();
+}
+
+class Tunnel extends Timed {
+  readonly #thread: ThreadContext;
+  readonly #exchange: Exchange;
+  readonly #ends: TunnelEnds;
+  #closed = false;
+
+  constructor(thread: ThreadContext, exchange: Exchange, ends: TunnelEnds) {
+    super();
+    this.#thread = thread;
+    this.#exchange = exchange;
+    this.#ends = ends;
+  }
+
+  start(): void {
+    const client = this.#ends.client.socket;
+    const backend = this.#ends.backend.socket;
+    this.#thread.metrics.tunnelOpened();
+    this.#thread.deadlines.set(this, this.#ends.idleMs);
+    this.#connect(client, backend, (bytes) => {
+      this.#exchange.bytesIn += bytes;
+    });
+    this.#connect(backend, client, (bytes) => {
+      this.#exchange.bytesOut += bytes;
+    });
+    if (this.#ends.client.early !== null) backend.write(this.#ends.client.early);
+    if (this.#ends.backend.early !== null) client.write(this.#ends.backend.early);
+    client.resume();
+    backend.resume();
+  }
+
+  override onDeadline(): void {
+    this.#exchange.error = new GatewayError("tunnel_idle", "nothing went through the tunnel in time");
+    this.#close();
+  }
+
+  #connect(from: TunnelSocket, to: TunnelSocket, count: (bytes: number) => void): void {
+    from.on("data", (chunk) => {
+      count(chunk.length);
+      this.#thread.deadlines.set(this, this.#ends.idleMs);
+      if (!to.write(chunk)) from.pause();
+    });
+    to.on("drain", () => from.resume());
+    from.on("end", () => to.end());
+    // Also after a reset: whatever is left for the other side is cut off, as it was for this one.
+    from.on("close", () => this.#close());
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#thread.deadlines.remove(this);
+    this.#thread.metrics.tunnelClosed();
+    this.#ends.client.socket.destroy();
+    this.#ends.backend.socket.destroy();
+    this.#exchange.client.finishTunnel();
+  }
+}

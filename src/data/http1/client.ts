@@ -1,0 +1,340 @@
+// One connection to a backend: sends a request, reads its response strictly, and knows whether it may be used again.
+//
+//   connecting ─▶ idle ─▶ awaiting head ─▶ body ─▶ idle          any doubt ─▶ closed
+
+import { connect, type Socket } from "node:net";
+import type { BackendSpec } from "../../config/snapshot.ts";
+import { type Deadlines, Timed } from "../../core/deadlines.ts";
+import { type ErrorCode, GatewayError } from "../../core/errors.ts";
+import type { ResponseHead, TunnelEnd } from "../../core/exchange.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { BodyReader } from "./body-reader.ts";
+import { hasToken } from "./fields.ts";
+import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
+import { readResponseHead } from "./response-head.ts";
+
+/** What waits for the events of a backend connection. After a response ended or failed it hears nothing more. */
+export interface BackendUser {
+  onConnected(): void;
+  onInformational(head: ResponseHead): void;
+  /** `body` is what came with the head; `last` when that was all of the response. */
+  onResponseHead(head: ResponseHead, body: Buffer | null, last: boolean): void;
+  onResponseBody(chunk: Buffer): void;
+  onResponseEnd(trailers: HeaderList | null): void;
+  /** A 101 that names a protocol which was offered. The connection is no longer HTTP. */
+  onSwitch(head: ResponseHead, protocol: string, end: TunnelEnd): void;
+  /** The backend took what was sent. */
+  onBackendDrain(): void;
+  onBackendFailed(error: GatewayError): void;
+}
+
+/** Where a connection goes when it is free, or gone. */
+export interface ConnectionHome {
+  readonly spec: BackendSpec;
+  released(connection: BackendConnection): void;
+  closed(connection: BackendConnection): void;
+}
+
+export interface RequestTimes {
+  readonly responseMs: number;
+  readonly idleMs: number;
+  readonly backendKeepAliveMs: number;
+}
+
+const CONNECTING = 0;
+const IDLE = 1;
+const AWAIT_HEAD = 2;
+const BODY = 3;
+const TUNNEL = 4;
+const CLOSED = 5;
+
+const RESPONSE_LIMITS = { lineBytes: 8192, headerBytes: 65_536, headerCount: 256 };
+/** Informational responses before a final one; more of them are an attack or a fault. */
+const MAX_INFORMATIONAL = 32;
+
+export class BackendConnection extends Timed {
+  readonly socket: Socket;
+  readonly #home: ConnectionHome;
+  readonly #deadlines: Deadlines;
+  readonly #parser = new HeadParser("response", RESPONSE_LIMITS);
+  readonly #body = new BodyReader();
+  #state = CONNECTING;
+  #user: BackendUser | null;
+  #method = "";
+  #offered: string | null = null;
+  #requestEnded = false;
+  #keepAlive = false;
+  #informational = 0;
+  #times: RequestTimes | null = null;
+  #idleMs = 0;
+  #cause: Error | null = null;
+  /** Requests sent on this connection. */
+  requests = 0;
+
+  constructor(home: ConnectionHome, deadlines: Deadlines, user: BackendUser, connectMs: number) {
+    super();
+    this.#home = home;
+    this.#deadlines = deadlines;
+    this.#user = user;
+    const { host, port, socketPath } = home.spec;
+    const socket = connect(socketPath === null ? { host, port, noDelay: true } : { path: socketPath });
+    socket.on("connect", () => this.#connected());
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("end", () => this.#ended());
+    socket.on("drain", () => this.#drained());
+    socket.on("error", (error) => {
+      this.#cause = error;
+    });
+    socket.on("close", () => this.#closed());
+    this.socket = socket;
+    deadlines.set(this, connectMs);
+  }
+
+  /** Whether a request may be sent: nothing came in and nothing ended since the last response. */
+  get usable(): boolean {
+    return this.#state === IDLE && !this.socket.destroyed && !this.socket.readableEnded;
+  }
+
+  /** Whether this connection carried a request before the one at hand. */
+  get reused(): boolean {
+    return this.requests > 1;
+  }
+
+  take(user: BackendUser): void {
+    this.#user = user;
+  }
+
+  /** Begins a request; its bytes follow with `write`. `offered` are the protocols of its Upgrade field, or null. */
+  begin(method: string, offered: string | null, times: RequestTimes): void {
+    this.#state = AWAIT_HEAD;
+    this.#method = method;
+    this.#offered = offered;
+    this.#requestEnded = false;
+    this.#informational = 0;
+    this.#times = times;
+    this.#idleMs = times.idleMs;
+    this.#parser.reset(RESPONSE_LIMITS);
+    this.requests++;
+    this.#deadlines.set(this, times.responseMs);
+  }
+
+  /** Returns false when the backend is slow: wait for `onBackendDrain`. */
+  write(text: string, chunk: Buffer | null, after: string): boolean {
+    const socket = this.socket;
+    if (chunk === null) {
+      socket.write(text, "latin1");
+    } else if (text === "" && after === "") {
+      socket.write(chunk);
+    } else {
+      socket.cork();
+      if (text !== "") socket.write(text, "latin1");
+      socket.write(chunk);
+      if (after !== "") socket.write(after, "latin1");
+      socket.uncork();
+    }
+    if (this.#state === AWAIT_HEAD && this.#times !== null) this.#deadlines.set(this, this.#times.responseMs);
+    return !socket.writableNeedDrain;
+  }
+
+  endRequest(): void {
+    this.#requestEnded = true;
+  }
+
+  /** Other time allowed between two pieces of this response. */
+  allowIdle(idleMs: number): void {
+    this.#idleMs = idleMs;
+    if (this.#state === BODY) this.#deadlines.set(this, idleMs);
+  }
+
+  pause(): void {
+    if (this.#state !== BODY) return;
+    this.socket.pause();
+    this.#deadlines.clear(this);
+  }
+
+  resume(): void {
+    if (this.#state !== BODY) return;
+    this.socket.resume();
+    this.#deadlines.set(this, this.#idleMs);
+  }
+
+  destroy(): void {
+    this.#user = null;
+    this.socket.destroy();
+  }
+
+  override onDeadline(): void {
+    switch (this.#state) {
+      case CONNECTING:
+        this.#fail("connect_timeout", "the backend did not accept the connection in time");
+        break;
+      case AWAIT_HEAD:
+        this.#fail("response_timeout", "the backend did not answer in time");
+        break;
+      case BODY:
+        this.#fail("response_stalled", "the backend stopped in the middle of its response");
+        break;
+      default:
+        this.destroy();
+    }
+  }
+
+  #connected(): void {
+    this.#state = IDLE;
+    this.#deadlines.clear(this);
+    this.#user?.onConnected();
+  }
+
+  #receive(chunk: Buffer): void {
+    let at = 0;
+    while (this.#state === AWAIT_HEAD) {
+      const end = this.#parser.feed(chunk, at);
+      if (end === NEED_MORE) return;
+      if (end === FAILED) {
+        this.#fail("response_malformed", this.#parser.message);
+        return;
+      }
+      at = end;
+      if (!this.#takeHead(chunk, at)) return;
+    }
+    if (this.#state === BODY) {
+      this.#takeBody(chunk, at);
+    } else if (this.#state !== TUNNEL) {
+      // Bytes that no request asked for: whatever they are, the next response could not be told from them.
+      this.destroy();
+    }
+  }
+
+  /** Returns whether reading goes on in this chunk with another head. */
+  #takeHead(chunk: Buffer, at: number): boolean {
+    const incoming = readResponseHead(this.#parser, this.#method);
+    if (typeof incoming === "string") {
+      this.#fail("response_malformed", incoming);
+      return false;
+    }
+    const { head } = incoming;
+    if (head.status < 200) {
+      if (head.status === 101) {
+        this.#switch(head, incoming.upgrade, chunk.subarray(at));
+        return false;
+      }
+      if (++this.#informational > MAX_INFORMATIONAL) {
+        this.#fail("response_malformed", `more than ${MAX_INFORMATIONAL} informational responses`);
+        return false;
+      }
+      if (head.status !== 100) this.#user?.onInformational(head);
+      this.#parser.reset(RESPONSE_LIMITS);
+      return at < chunk.length && this.#state === AWAIT_HEAD;
+    }
+    const body = this.#body;
+    body.begin(incoming.bodyKind, head.bodyLength);
+    this.#keepAlive = incoming.keepAlive;
+    this.#state = BODY;
+    const end = body.feed(chunk, at);
+    if (body.fault !== null) {
+      this.#fail("response_malformed", body.fault);
+      return false;
+    }
+    const user = this.#user;
+    // Trailers need an end of their own; everything else may go out with the head.
+    const last = body.done && body.trailers === null;
+    if (body.done) this.#responseEnded(end === chunk.length);
+    else this.#deadlines.set(this, this.#idleMs);
+    user?.onResponseHead(head, body.data, last);
+    if (body.done && !last) user?.onResponseEnd(body.trailers);
+    return false;
+  }
+
+  #takeBody(chunk: Buffer, at: number): void {
+    const body = this.#body;
+    const end = body.feed(chunk, at);
+    if (body.fault !== null) {
+      this.#fail("response_malformed", body.fault);
+      return;
+    }
+    const user = this.#user;
+    const { data, done, trailers } = body;
+    if (done) this.#responseEnded(end === chunk.length);
+    else this.#deadlines.set(this, this.#idleMs);
+    if (data !== null) user?.onResponseBody(data);
+    if (done) user?.onResponseEnd(trailers);
+  }
+
+  #switch(head: ResponseHead, protocol: string | null, early: Buffer): void {
+    if (protocol === null || this.#offered === null || !hasToken(this.#offered, protocol)) {
+      this.#fail(
+        "response_malformed",
+        `101 for protocol "${protocol ?? ""}": expected one of "${this.#offered ?? ""}"`,
+      );
+      return;
+    }
+    this.#state = TUNNEL;
+    this.#deadlines.remove(this);
+    this.socket.removeAllListeners("data").removeAllListeners("end").removeAllListeners("drain");
+    this.#user?.onSwitch(head, protocol, {
+      socket: this.socket,
+      early: early.length > 0 ? Buffer.from(early) : null,
+    });
+    this.#user = null;
+  }
+
+  /** The response is whole: the connection is free, unless anything about it is in doubt. */
+  #responseEnded(nothingFollows: boolean): void {
+    this.#user = null;
+    this.#state = IDLE;
+    if (nothingFollows && this.#keepAlive && this.#requestEnded && !this.socket.writableNeedDrain) {
+      this.#deadlines.set(this, this.#times!.backendKeepAliveMs);
+      if (this.socket.isPaused()) this.socket.resume();
+      this.#home.released(this);
+    } else {
+      this.socket.destroy();
+    }
+  }
+
+  #ended(): void {
+    if (this.#state === BODY && this.#body.untilClose) {
+      this.#body.finish();
+      const user = this.#user;
+      this.#responseEnded(false);
+      user?.onResponseEnd(null);
+    } else if (this.#state === AWAIT_HEAD || this.#state === BODY) {
+      this.#lost();
+    } else {
+      this.socket.destroy();
+    }
+  }
+
+  #drained(): void {
+    if (this.#state === AWAIT_HEAD && this.#times !== null) this.#deadlines.set(this, this.#times.responseMs);
+    this.#user?.onBackendDrain();
+  }
+
+  #closed(): void {
+    this.#lost();
+    this.#state = CLOSED;
+    this.#deadlines.remove(this);
+    this.#home.closed(this);
+  }
+
+  /** The connection ended or broke. Who waits for it hears in which state it was. */
+  #lost(): void {
+    const cause = this.#cause === null ? "" : `: ${this.#cause.message}`;
+    if (this.#state === CONNECTING) {
+      this.#fail("connect_failed", `cannot connect to the backend${cause}`);
+    } else if (this.#state === BODY) {
+      this.#fail(
+        "response_truncated",
+        `the backend closed the connection in the middle of its response${cause}`,
+      );
+    } else {
+      this.#fail("upstream_closed", `the backend closed the connection before its response${cause}`);
+    }
+  }
+
+  #fail(code: ErrorCode, message: string): void {
+    const user = this.#user;
+    this.#user = null;
+    this.socket.destroy();
+    user?.onBackendFailed(new GatewayError(code, message, this.#cause ?? undefined));
+  }
+}

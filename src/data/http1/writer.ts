@@ -1,0 +1,110 @@
+// Writes HTTP/1.1 heads and chunks as text. What belongs to one connection or to framing is made here, never copied.
+
+import { type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import { Field, type HeaderList } from "../../core/headers.ts";
+import { reasonPhrase } from "../../core/status.ts";
+
+export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+export const LAST_CHUNK = "0\r\n\r\n";
+
+/** Up to this size a body is cheaper as part of the head's string than as a second buffer (bench/README.md). */
+export const SMALL_BODY_BYTES = 16_384;
+
+/** All fields that may be forwarded, as lines. */
+export function fieldLines(headers: HeaderList): string {
+  const { names, values, ids } = headers;
+  let lines = "";
+  for (let i = 0; i < names.length; i++) {
+    const id = ids[i]!;
+    if (id > Field.lastHopByHop || id === Field.other) lines += `${names[i]!}: ${values[i]!}\r\n`;
+  }
+  return lines;
+}
+
+/** How a response body is framed on an HTTP/1 connection. */
+export const FRAME_NONE = 0;
+export const FRAME_LENGTH = 1;
+export const FRAME_CHUNKED = 2;
+export const FRAME_UNTIL_CLOSE = 3;
+
+/** RFC 9112 section 6.3: these responses have no body, whatever their fields say. */
+export function framingOf(head: ResponseHead, method: string, protocol: string): number {
+  if (method === "HEAD" || head.status === 204 || head.status === 304 || head.status < 200) return FRAME_NONE;
+  if (head.bodyLength !== UNKNOWN_LENGTH) return FRAME_LENGTH;
+  return protocol === "HTTP/1.1" ? FRAME_CHUNKED : FRAME_UNTIL_CLOSE;
+}
+
+/** `connection` is the value of the Connection field, or empty. */
+export function responseHeadText(head: ResponseHead, framing: number, connection: string): string {
+  let text = statusLine(head) + fieldLines(head.headers);
+  // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
+  if (head.headers.get(Field.date) === null) text += `Date: ${dateNow()}\r\n`;
+  if (framing === FRAME_CHUNKED) text += "Transfer-Encoding: chunked\r\n";
+  else if (framing === FRAME_LENGTH || (head.bodyLength !== UNKNOWN_LENGTH && head.status !== 204)) {
+    text += `Content-Length: ${head.bodyLength}\r\n`;
+  }
+  return connection === "" ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`;
+}
+
+/** The head of a 1xx response; `protocol` is the one that a 101 switches to. */
+export function informationalText(head: ResponseHead, protocol: string | null): string {
+  const upgrade = protocol === null ? "" : `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
+  return `${statusLine(head)}${fieldLines(head.headers)}${upgrade}\r\n`;
+}
+
+function statusLine(head: ResponseHead): string {
+  return `HTTP/1.1 ${head.status} ${head.reason === "" ? reasonPhrase(head.status) : head.reason}\r\n`;
+}
+
+export function chunkStart(length: number): string {
+  return `${length.toString(16)}\r\n`;
+}
+
+/**
+ * The last chunk with the trailers that may be forwarded. Fields that a recipient would need before the body, or that
+ * framing, routing or authorisation rest on, never come from a trailer (RFC 9110 section 6.5.1).
+ */
+export function lastChunk(trailers: HeaderList | null): string {
+  if (trailers === null) return LAST_CHUNK;
+  let lines = "";
+  for (let i = 0; i < trailers.length; i++) {
+    const name = trailers.names[i]!;
+    if (trailers.ids[i] === Field.other && !NOT_IN_TRAILERS.has(name.toLowerCase())) {
+      lines += `${name}: ${trailers.values[i]!}\r\n`;
+    }
+  }
+  return `0\r\n${lines}\r\n`;
+}
+
+const NOT_IN_TRAILERS = new Set([
+  "age",
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-range",
+  "cookie",
+  "expires",
+  "location",
+  "max-forwards",
+  "pragma",
+  "range",
+  "retry-after",
+  "set-cookie",
+  "vary",
+  "warning",
+  "www-authenticate",
+  "x-real-ip",
+]);
+
+let dateText = "";
+let dateSecond = 0;
+
+/** The value of a Date field, made once a second. */
+function dateNow(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}

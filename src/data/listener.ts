@@ -1,0 +1,86 @@
+// One listening address of one data thread. Data threads share a port by SO_REUSEPORT: the kernel spreads connections.
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { ListenerSpec } from "../config/snapshot.ts";
+import { Counter } from "../core/metrics.ts";
+import { serveConnection } from "./http1/server.ts";
+import type { ThreadContext } from "./thread-context.ts";
+
+const REFUSAL =
+  "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n" +
+  'Content-Length: 84\r\n\r\n{"error":{"code":"too_many_connections","status":503,"message":"too many clients"}}\n';
+
+/** A refused connection is told why; it may take this long to listen, and so many may do so at once. */
+const REFUSAL_TIMEOUT_MS = 1000;
+const MAX_REFUSALS = 64;
+
+export class Listener {
+  readonly spec: ListenerSpec;
+  readonly #thread: ThreadContext;
+  readonly #server: Server;
+  #refusals = 0;
+
+  constructor(spec: ListenerSpec, thread: ThreadContext) {
+    this.spec = spec;
+    this.#thread = thread;
+    // Half-open: a client's FIN is ours to judge (http1/server.ts).
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Resolves when connections are accepted. */
+  open(reusePort: boolean): Promise<void> {
+    const { host, port, backlog } = this.spec;
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog, reusePort }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", (error: NodeJS.ErrnoException) => this.#acceptFailed(error));
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  #accept(socket: Socket): void {
+    const { metrics, active } = this.#thread;
+    if (!metrics.tryAcquireConnection(active.server.maxConnections)) {
+      this.#refuse(socket);
+      return;
+    }
+    metrics.add(Counter.connectionsAccepted);
+    serveConnection(socket, this.#thread);
+  }
+
+  #refuse(socket: Socket): void {
+    const { metrics, reporter, active } = this.#thread;
+    metrics.add(Counter.refusedAtMaxConnections);
+    reporter.report("warn", "refused connections", "connection refused: max_conn is reached", {
+      max_conn: active.server.maxConnections,
+      client: socket.remoteAddress ?? "",
+    });
+    socket.on("error", () => socket.destroy());
+    if (this.#refusals >= MAX_REFUSALS) {
+      socket.destroy();
+      return;
+    }
+    this.#refusals++;
+    socket.on("close", () => {
+      this.#refusals--;
+    });
+    // Reads what the client sends, or closing would reset the connection before the answer is read.
+    socket.resume();
+    socket.on("end", () => socket.destroy());
+    socket.setTimeout(REFUSAL_TIMEOUT_MS, () => socket.destroy());
+    socket.end(REFUSAL, "latin1");
+  }
+
+  #acceptFailed(error: NodeJS.ErrnoException): void {
+    this.#thread.metrics.add(Counter.refusedAtFileLimit);
+    this.#thread.reporter.report("error", "failed accepts", `cannot accept a connection: ${error.message}`, {
+      code: error.code ?? "",
+    });
+  }
+}

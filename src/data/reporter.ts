@@ -1,0 +1,61 @@
+// Tells the control thread's log what went wrong on a data thread, without letting a storm of failures fill it.
+
+import type { Exchange } from "../core/exchange.ts";
+import type { FromDataThread, LogLevel } from "../wire/control.ts";
+
+const WINDOW_MS = 10_000;
+const LINES_PER_WINDOW = 10;
+
+export type LogFields = Readonly<Record<string, string | number>>;
+
+interface Window {
+  endsMs: number;
+  lines: number;
+}
+
+export class Reporter {
+  readonly #post: (message: FromDataThread) => void;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(post: (message: FromDataThread) => void) {
+    this.#post = post;
+  }
+
+  /** Of one `kind` at most ten lines in ten seconds are written; the next one after that tells how many were not. */
+  report(level: LogLevel, kind: string, message: string, fields: LogFields): void {
+    const now = performance.now();
+    let window = this.#windows.get(kind);
+    if (window === undefined || now >= window.endsMs) {
+      const unsaid = window === undefined ? 0 : window.lines - LINES_PER_WINDOW;
+      if (unsaid > 0) this.#write("warn", `${unsaid} more lines about ${kind} were left out`, {});
+      window = { endsMs: now + WINDOW_MS, lines: 0 };
+      this.#windows.set(kind, window);
+    }
+    window.lines++;
+    if (window.lines <= LINES_PER_WINDOW) this.#write(level, message, fields);
+  }
+
+  /** What clients do wrong is in the access log; here is what backends and the gateway itself do. */
+  exchangeFailed(exchange: Exchange): void {
+    const { error, request } = exchange;
+    if (error === null || error.source === "client") return;
+    const fields: Record<string, string | number> = {
+      code: error.code,
+      status: exchange.status,
+      method: request.method,
+      host: request.authority,
+      path: request.path,
+      route: exchange.route,
+      client: exchange.clientAddress,
+    };
+    if (exchange.upstream !== "") fields["upstream"] = exchange.upstream;
+    if (exchange.backend !== "") fields["backend"] = exchange.backend;
+    if (error.cause instanceof Error && error.code === "internal")
+      fields["stack"] = error.cause.stack ?? error.cause.message;
+    this.report(error.source === "gateway" ? "error" : "warn", error.code, error.message, fields);
+  }
+
+  #write(level: LogLevel, message: string, fields: LogFields): void {
+    this.#post({ type: "log", level, message, fields });
+  }
+}

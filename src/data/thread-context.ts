@@ -1,0 +1,68 @@
+// What the parts of one data thread share: clock, counters, the active snapshot, the connections that are open.
+
+import type { Deadlines } from "../core/deadlines.ts";
+import type { ThreadMetrics } from "../core/metrics.ts";
+import type { ActiveSnapshot } from "./active-snapshot.ts";
+import { HeadParser } from "./http1/head-parser.ts";
+import type { ServerConnection } from "./http1/server.ts";
+import type { Reporter } from "./reporter.ts";
+
+export class ThreadContext {
+  readonly index: number;
+  readonly deadlines: Deadlines;
+  readonly metrics: ThreadMetrics;
+  readonly reporter: Reporter;
+  /** Set once, at shutdown: every response is the last of its connection. */
+  draining = false;
+  readonly connections = new Set<ServerConnection>();
+  #active: ActiveSnapshot | null = null;
+  #onEmpty: (() => void) | null = null;
+  readonly #parsers: HeadParser[] = [];
+
+  constructor(index: number, deadlines: Deadlines, metrics: ThreadMetrics, reporter: Reporter) {
+    this.index = index;
+    this.deadlines = deadlines;
+    this.metrics = metrics;
+    this.reporter = reporter;
+  }
+
+  /** Replaced whole by a reload. An exchange keeps the route it began with. */
+  get active(): ActiveSnapshot {
+    if (this.#active === null) throw new Error("a connection before the first snapshot");
+    return this.#active;
+  }
+
+  get activeOrNull(): ActiveSnapshot | null {
+    return this.#active;
+  }
+
+  activate(next: ActiveSnapshot): void {
+    const previous = this.#active;
+    this.#active = next;
+    if (previous !== next) previous?.retire(next);
+  }
+
+  /** A parser belongs to a connection only while a head is arriving, so an idle connection holds none. */
+  borrowParser(): HeadParser {
+    const parser = this.#parsers.pop();
+    if (parser === undefined) return new HeadParser("request", this.active.headLimits);
+    parser.reset(this.active.headLimits);
+    return parser;
+  }
+
+  returnParser(parser: HeadParser): void {
+    this.#parsers.push(parser);
+  }
+
+  releaseConnection(connection: ServerConnection): void {
+    if (!this.connections.delete(connection)) return;
+    this.metrics.releaseConnection();
+    if (this.connections.size === 0) this.#onEmpty?.();
+  }
+
+  /** Calls back when no connection is open, maybe at once. */
+  whenEmpty(callback: () => void): void {
+    if (this.connections.size === 0) callback();
+    else this.#onEmpty = callback;
+  }
+}

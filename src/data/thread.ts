@@ -1,0 +1,125 @@
+// The entry of a data thread (a worker thread): carries out what the control thread says.
+
+import { parentPort, workerData } from "node:worker_threads";
+import type { ListenerSpec, Snapshot } from "../config/snapshot.ts";
+import { Deadlines } from "../core/deadlines.ts";
+import { GatewayError } from "../core/errors.ts";
+import { threadMetrics } from "../core/metrics.ts";
+import type { DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
+import { ActiveSnapshot } from "./active-snapshot.ts";
+import { Listener } from "./listener.ts";
+import { Reporter } from "./reporter.ts";
+import { ThreadContext } from "./thread-context.ts";
+
+class DataThread {
+  readonly #reusePort: boolean;
+  readonly #context: ThreadContext;
+  readonly #listeners = new Map<string, Listener>();
+  #prepared: ActiveSnapshot | null = null;
+  #opened: Listener[] = [];
+
+  constructor({ index, metrics, reusePort }: DataThreadData) {
+    this.#reusePort = reusePort;
+    this.#context = new ThreadContext(
+      index,
+      new Deadlines(),
+      threadMetrics(metrics, index),
+      new Reporter(post),
+    );
+    this.#context.deadlines.start();
+  }
+
+  receive(message: ToDataThread): void {
+    switch (message.type) {
+      case "prepare":
+        this.#prepare(message.snapshot);
+        break;
+      case "activate":
+        this.#activate(message.version);
+        break;
+      case "discard":
+        this.#discard();
+        break;
+      case "reopen-logs":
+        // LOG
+        break;
+      case "drain":
+        this.#drain();
+        break;
+      case "cut":
+        this.#cut();
+        break;
+    }
+  }
+
+  async #prepare(snapshot: Snapshot): Promise<void> {
+    try {
+      const prepared = new ActiveSnapshot(snapshot, this.#context, this.#context.activeOrNull);
+      this.#prepared = prepared;
+      // New listeners accept from now on; until the switch they serve what the others serve.
+      if (this.#context.activeOrNull === null) this.#context.activate(prepared);
+      for (const spec of snapshot.server.listeners) {
+        if (this.#listeners.has(addressOf(spec))) continue;
+        const listener = new Listener(spec, this.#context);
+        await listener.open(this.#reusePort);
+        this.#opened.push(listener);
+      }
+      post({ type: "prepared", version: snapshot.version, problem: null });
+    } catch (error) {
+      this.#discard();
+      post({ type: "prepared", version: snapshot.version, problem: String(error) });
+    }
+  }
+
+  #activate(version: number): void {
+    const next = this.#prepared!;
+    this.#prepared = null;
+    for (const listener of this.#opened.splice(0)) this.#listeners.set(addressOf(listener.spec), listener);
+    const wanted = new Set(next.server.listeners.map(addressOf));
+    for (const [address, listener] of this.#listeners) {
+      if (wanted.has(address)) continue;
+      listener.close();
+      this.#listeners.delete(address);
+    }
+    this.#context.activate(next);
+    post({ type: "activated", version });
+  }
+
+  #discard(): void {
+    for (const listener of this.#opened.splice(0)) listener.close();
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    prepared?.retire(this.#context.activeOrNull);
+  }
+
+  #drain(): void {
+    const context = this.#context;
+    context.draining = true;
+    for (const listener of this.#listeners.values()) listener.close();
+    for (const connection of context.connections) connection.drain();
+    context.whenEmpty(() => this.#drained(0));
+  }
+
+  #cut(): void {
+    const { connections } = this.#context;
+    const cut = connections.size;
+    const error = new GatewayError("shutting_down", "the gateway stopped before the exchange ended");
+    this.#context.whenEmpty(() => this.#drained(cut));
+    for (const connection of connections) connection.destroy(error);
+  }
+
+  #drained(cut: number): void {
+    post({ type: "drained", cut });
+  }
+}
+
+function addressOf(spec: ListenerSpec): string {
+  return `${spec.host} ${spec.port}`;
+}
+
+function post(message: FromDataThread): void {
+  parentPort?.postMessage(message);
+}
+
+const thread = new DataThread(workerData as DataThreadData);
+parentPort?.on("message", (message: ToDataThread) => thread.receive(message));

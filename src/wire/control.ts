@@ -1,0 +1,38 @@
+// Messages between the control thread and the data threads. Each is small, rare, and cloned.
+
+import type { Snapshot } from "../config/snapshot.ts";
+
+/** Given to a data thread when it starts. */
+export interface DataThreadData {
+  readonly index: number;
+  /** The shared memory of core/metrics.ts. */
+  readonly metrics: SharedArrayBuffer;
+  /** Several data threads share each port. */
+  readonly reusePort: boolean;
+}
+
+export type ToDataThread =
+  /** Build everything the snapshot needs and open its new listeners; answered by `prepared`. */
+  | { readonly type: "prepare"; readonly snapshot: Snapshot }
+  /** Serve new exchanges from the prepared snapshot; answered by `activated`. */
+  | { readonly type: "activate"; readonly version: number }
+  /** Forget the prepared snapshot: another thread could not prepare it. */
+  | { readonly type: "discard"; readonly version: number }
+  | { readonly type: "reopen-logs" }
+  /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
+  | { readonly type: "drain" }
+  /** Cut what is left now; answered by `drained`. */
+  | { readonly type: "cut" };
+
+export type FromDataThread =
+  | { readonly type: "prepared"; readonly version: number; readonly problem: string | null }
+  | { readonly type: "activated"; readonly version: number }
+  | { readonly type: "drained"; readonly cut: number }
+  | {
+      readonly type: "log";
+      readonly level: LogLevel;
+      readonly message: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    };
+
+export type LogLevel = "info" | "warn" | "error";
