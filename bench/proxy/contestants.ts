@@ -22,7 +22,7 @@ type Start = (setting: Setting) => Promise<Server>;
 
 /** Name in tables → how to start it. The control is the reference once more: its ratio to itself shows the noise. */
 export const CONTESTANTS: Readonly<Record<string, Start>> = {
-  sluice: startSluiceProxy,
+  sluice: (setting) => startSluiceProxy(setting),
   nginx: startNginxProxy,
   haproxy: startHaproxy,
   "nginx again": startNginxProxy,
@@ -47,32 +47,20 @@ export async function startContestant(
   return { ...server, name, accessLog };
 }
 
-export function startSluiceProxy({
-  name,
-  folder,
-  port,
-  backendPort,
-  cores,
-  accessLog,
-}: Setting): Promise<Server> {
-  const config = `server: { host: 127.0.0.1, port: ${port}, workers: 1, max_conn: 9000 }
+export function startSluiceProxy(setting: Setting, nodeOptions: readonly string[] = []): Promise<Server> {
+  const { name, folder, port, backendPort, cores, accessLog } = setting;
+  const config = `server: { host: 127.0.0.1, port: ${port}, workers: 1, max_conn: 9000, keep_alive_timeout: 1h }
 backends:
   origin: [{ host: 127.0.0.1, port: ${backendPort}, max_conn: 9000 }]
 routing:
   all: { path: /, upstream: origin, load_balancer: round_robin }
-access_log: ${accessLog === null ? "{ enabled: false }" : `{ enabled: true, path: ${accessLog}, format: combined }`}
+timeouts: { backend_keep_alive: 1h }
+access_log: ${accessLog === null ? "{ enabled: false }" : `{ path: ${accessLog}, format: combined }`}
 `;
-  return startSluice(folder, config, { name, port, cores });
+  return startSluice(folder, config, { name, port, cores }, nodeOptions);
 }
 
-export function startNginxProxy({
-  name,
-  folder,
-  port,
-  backendPort,
-  cores,
-  accessLog,
-}: Setting): Promise<Server> {
+function startNginxProxy({ name, folder, port, backendPort, cores, accessLog }: Setting): Promise<Server> {
   const http = `
   access_log ${accessLog === null ? "off" : `${accessLog} combined buffer=64k flush=1s`};
   upstream origin {
