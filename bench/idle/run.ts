@@ -1,15 +1,13 @@
 // `node bench/idle/run.ts [--quick] [--without NAME]`: what an idle keep-alive connection costs in resident memory.
 // A full run writes bench/results/idle.json and .md; a quick one, or one that leaves somebody out, only prints.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { splitCores } from "../lib/cores.ts";
 import { describeMachine } from "../lib/machine.ts";
 import { type Memory, settledMemory } from "../lib/memory.ts";
 import { describe, table, writeResults } from "../lib/report.ts";
 import { runRounds } from "../lib/rounds.ts";
+import { createScratchFolder } from "../lib/scratch.ts";
 import { fitLine, median } from "../lib/statistics.ts";
 import { runWrk } from "../lib/wrk.ts";
 import { startBackend } from "../proxy/backend.ts";
@@ -35,8 +33,7 @@ const names = ["sluice", "nginx", "haproxy"].filter((name) => !options.without.i
 const startedAt = new Date();
 const machine = describeMachine();
 const cores = splitCores();
-const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-process.once("exit", () => rmSync(folder, { recursive: true }));
+const folder = createScratchFolder();
 
 const rounds = await measureAll(options.quick ? 1 : 3);
 const markdown = toMarkdown();

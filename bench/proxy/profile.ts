@@ -1,12 +1,12 @@
 // `node bench/proxy/profile.ts [--connections 64] [--seconds 10]`: where the data thread's time goes while it proxies
 // small responses. V8's own sampling profile by source file and native function, and the kernel's share beside it.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { splitCores } from "../lib/cores.ts";
 import { table } from "../lib/report.ts";
+import { createScratchFolder } from "../lib/scratch.ts";
 import { freePort } from "../lib/server.ts";
 import { runWrk } from "../lib/wrk.ts";
 import { startBackend } from "./backend.ts";
@@ -42,8 +42,7 @@ const { values: options } = parseArgs({
   },
 });
 const cores = splitCores();
-const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-process.once("exit", () => rmSync(folder, { recursive: true }));
+const folder = createScratchFolder();
 
 const ticks = await runUnderProfile();
 const times = busiestProfile();

@@ -1,15 +1,14 @@
 // `node bench/proxy/run.ts [--quick] [--without NAME]`: what a proxied request costs, beside nginx and HAProxy.
 // A full run writes bench/results/proxy.json and .md; a quick one, or one that leaves somebody out, only prints.
 
-import { mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { statSync, truncateSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Cores, splitCores } from "../lib/cores.ts";
 import { describeMachine } from "../lib/machine.ts";
 import { measure, type Sample } from "../lib/measure.ts";
 import { describe, writeResults } from "../lib/report.ts";
 import { runRounds } from "../lib/rounds.ts";
+import { createScratchFolder } from "../lib/scratch.ts";
 import { startBackend } from "./backend.ts";
 import { type Case, EXCHANGES, fullCases, quickCases } from "./cases.ts";
 import { CONTESTANTS, type ProxyServer, startContestant } from "./contestants.ts";
@@ -28,8 +27,7 @@ const names = Object.keys(CONTESTANTS).filter((name) => !options.without.include
 const startedAt = new Date();
 const machine = describeMachine();
 const cores = splitCores();
-const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-process.once("exit", () => rmSync(folder, { recursive: true }));
+const folder = createScratchFolder();
 
 const introduction = describe(machine, startedAt);
 console.log(`${introduction}\n`);
