@@ -1,0 +1,121 @@
+// Runs the real program on a configuration, for tests: `sluice run -c FILE` in a process of its own, on port 0.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export class TestGateway {
+  readonly process: ChildProcess;
+  /** A folder for files of this test; gone after `stop`. */
+  readonly folder: string;
+  readonly configFile: string;
+  /** The event log so far. Lines that are no JSON have level "text". */
+  readonly log: LogLine[] = [];
+  readonly #exited: Promise<number | null>;
+  readonly #watchers = new Set<() => void>();
+  /** Of the first listener. */
+  port = 0;
+
+  /**
+   * Resolves when the gateway listens. The configuration needs no `server` section: it gets a listener on 127.0.0.1
+   * with a free port and one data thread, unless `server` (the inside of the section, as YAML flow) says otherwise.
+   */
+  static async start(config: string, options: GatewayOptions = {}): Promise<TestGateway> {
+    const gateway = new TestGateway(config, options);
+    const line = await gateway.logged((entry) => entry.msg.startsWith("listening on "));
+    gateway.port = Number(/:(\d+)/.exec(line.msg.slice("listening on http://".length))?.[1]);
+    return gateway;
+  }
+
+  /** Starts a gateway that may fail to; see `exited` and `log`. */
+  constructor(config: string, options: GatewayOptions = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), "sluice-test-"));
+    this.configFile = join(this.folder, "sluice.yaml");
+    this.configure(config, options);
+    const command = [...(options.prefix ?? []), process.execPath, MAIN, "run", "-c", this.configFile];
+    this.process = spawn(command[0]!, command.slice(1), {
+      cwd: this.folder,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", options.stdout ?? "ignore", "pipe"],
+    });
+    createInterface({ input: this.process.stderr! }).on("line", (line) => {
+      this.log.push(line.startsWith("{") ? (JSON.parse(line) as LogLine) : { level: "text", msg: line });
+      for (const watcher of this.#watchers) watcher();
+    });
+    this.#exited = once(this.process, "close").then(([code]) => code as number | null);
+  }
+
+  /** Writes the configuration file anew; `reload` makes the gateway read it. */
+  configure(config: string, { server = "" }: GatewayOptions = {}): void {
+    const listener = /\b(port|listeners):/.test(server) ? "" : "host: 127.0.0.1, port: 0, ";
+    const workers = /\bworkers:/.test(server) ? "" : "workers: 1, ";
+    writeFileSync(this.configFile, `server: { ${listener}${workers}${server} }\n${config}`);
+  }
+
+  /** Resolves with the log line that tells how the reload went. */
+  async reload(): Promise<LogLine> {
+    const before = this.log.length;
+    this.process.kill("SIGHUP");
+    return await this.logged((line, at) => at >= before && /configuration (not )?reloaded/.test(line.msg));
+  }
+
+  /** The first log line that fits, now or later; rejects when the gateway ends before. */
+  logged(fits: (line: LogLine, index: number) => boolean): Promise<LogLine> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = this.log.find(fits);
+        if (found === undefined) return;
+        this.#watchers.delete(look);
+        resolve(found);
+      };
+      this.#watchers.add(look);
+      this.#exited.then((code) => {
+        look();
+        reject(
+          new Error(
+            `the gateway ended with ${code}: ${this.log.map((line) => JSON.stringify(line)).join("\n")}`,
+          ),
+        );
+      });
+      look();
+    });
+  }
+
+  /** Resolves with the exit code, or null after a signal. */
+  get exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  /** Ends the gateway as an operator would, and takes its folder away. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    this.process.kill(signal);
+    const code = await this.#exited;
+    rmSync(this.folder, { recursive: true, force: true });
+    return code;
+  }
+}
+
+export interface GatewayOptions {
+  /** The inside of the `server` section. */
+  readonly server?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly stdout?: "ignore" | "inherit";
+  /** A command to run the gateway under, such as `["prlimit", "--nofile=100"]`. */
+  readonly prefix?: readonly string[];
+}
+
+/** A route for everything to one backend on that port; `more` is the inside of the route, as YAML flow. */
+export function proxyTo(port: number, more = ""): string {
+  return `backends: { origin: [{ host: 127.0.0.1, port: ${port} }] }\nrouting: { all: { upstream: origin, ${more} } }\n`;
+}
