@@ -1,0 +1,215 @@
+// What becomes of the settings of a file in the snapshot. Runs in the test process.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadConfigText } from "./load.ts";
+import { formatProblem } from "./problem.ts";
+import type { ActionSpec, ProxySpec, RouteSpec } from "./snapshot.ts";
+
+const BACKENDS = "backends: { web: [{ host: a, port: 1 }] }";
+
+function compiled(text: string) {
+  const result = loadConfigText(text, "x.yaml", {});
+  assert.ok(result.ok, result.ok ? "" : result.problems.map((problem) => formatProblem(problem)).join("\n"));
+  return result;
+}
+
+/** The route that these settings make, in flow style. */
+function route(settings: string, others = ""): RouteSpec {
+  return compiled(`${BACKENDS}\nrouting: { r: { ${settings} } }\n${others}`).snapshot.routes[0]!;
+}
+
+function proxy(settings: string, others = ""): ProxySpec {
+  const { action } = route(`upstream: web, ${settings}`, others);
+  assert.equal(action.kind, "proxy");
+  return action as ProxySpec;
+}
+
+test("an empty file compiles to the defaults", () => {
+  const { snapshot, gateway } = compiled("");
+  assert.deepEqual(gateway, {
+    workers: "auto",
+    reusePort: false,
+    shutdownTimeoutMs: 30_000,
+    requestedMaxConnections: null,
+  });
+  assert.deepEqual(snapshot, {
+    version: 1,
+    server: {
+      listeners: [{ host: "0.0.0.0", port: 8080, backlog: 4096 }],
+      maxConnections: Number.MAX_SAFE_INTEGER,
+      readTimeoutMs: 30_000,
+      writeTimeoutMs: 30_000,
+      keepAliveTimeoutMs: 75_000,
+      realIpHeader: "x-real-ip",
+      trustedProxies: [],
+      requestLineBytes: 8_192,
+      headerBytes: 32_768,
+      headerCount: 100,
+    },
+    upstreams: [],
+    routes: [],
+    accessLog: null,
+  });
+});
+
+test("a route has the defaults of its file, and its own where it says so", () => {
+  assert.deepEqual(route("upstream: web"), {
+    name: "r",
+    hosts: [],
+    path: "/",
+    pathKind: "prefix",
+    methods: null,
+    headers: [],
+    priority: 0,
+    action: {
+      kind: "proxy",
+      upstream: "web",
+      balancer: "weight",
+      stripPrefix: null,
+      rewrite: null,
+      timeouts: {
+        connectMs: 5_000,
+        responseMs: 60_000,
+        idleMs: 60_000,
+        websocketIdleMs: 300_000,
+        sseIdleMs: 300_000,
+        backendKeepAliveMs: 4_000,
+      },
+    },
+    bodyBytes: null,
+    minBodyRate: 500,
+  });
+  const others = "timeouts: { idle: 1s, connect: 2s }\nlimits: { body_size: 10mb, min_body_rate: 0 }";
+  const own = "timeouts: { idle: 3s }, limits: { body_size: 1kb }";
+  const { timeouts } = proxy(own, others);
+  assert.deepEqual([timeouts.connectMs, timeouts.idleMs, timeouts.responseMs], [2_000, 3_000, 60_000]);
+  const { bodyBytes, minBodyRate } = route(`upstream: web, ${own}`, others);
+  assert.deepEqual([bodyBytes, minBodyRate], [1_024, 0]);
+  assert.equal(route("upstream: web", others).bodyBytes, 10_485_760);
+  assert.equal(route("upstream: web, limits: { body_size: 0 }", others).bodyBytes, null);
+});
+
+test("matchers are compiled to the form that requests have", () => {
+  const spec = route(
+    "upstream: web, hosts: [Example.com., '*.EXAMPLE.com', '::1', '[FD00::1]', 10.0.0.1], path: 'exact:/a', methods: [get, M-Search], headers: { X-A: b, X-C: true }, priority: -3",
+  );
+  assert.deepEqual(spec.hosts, ["example.com", "*.example.com", "[::1]", "[fd00::1]", "10.0.0.1"]);
+  assert.deepEqual([spec.path, spec.pathKind, spec.priority], ["/a", "exact", -3]);
+  assert.deepEqual(spec.methods, ["GET", "M-SEARCH"]);
+  assert.deepEqual(spec.headers, [
+    { name: "x-a", value: "b" },
+    { name: "x-c", value: null },
+  ]);
+  assert.deepEqual(route("upstream: web, hosts: a, methods: GET").hosts, ["a"]);
+});
+
+test("an action is compiled to what it does", () => {
+  const cases: ReadonlyArray<readonly [string, ActionSpec]> = [
+    ["respond: {}", { kind: "respond", status: 200, headers: [], body: "" }],
+    [
+      "respond: { status: 503, body: später }",
+      {
+        kind: "respond",
+        status: 503,
+        headers: [["Content-Type", "text/plain; charset=utf-8"]],
+        body: "später",
+      },
+    ],
+    [
+      "respond: { headers: { content-type: text/html, X-B: 'é' }, body: <p> }",
+      {
+        kind: "respond",
+        status: 200,
+        headers: [
+          ["content-type", "text/html"],
+          ["X-B", "é"],
+        ],
+        body: "<p>",
+      },
+    ],
+    ["redirect: { to: /new }", { kind: "redirect", status: 302, location: ["/new"] }],
+    [
+      "redirect: { to: 'https://{host}{uri}', status: 308 }",
+      { kind: "redirect", status: 308, location: ["https://", { variable: "host" }, { variable: "uri" }] },
+    ],
+  ];
+  for (const [settings, action] of cases) assert.deepEqual(route(settings).action, action, settings);
+});
+
+test("a prefix to strip is the route's path or one of its own, and the root is none", () => {
+  const cases: ReadonlyArray<readonly [string, string | null]> = [
+    ["path: /a", null],
+    ["path: /a, strip_prefix: false", null],
+    ["path: /a, strip_prefix: true", "/a"],
+    ["path: /a, strip_prefix: /b", "/b"],
+    ["strip_prefix: true", null],
+  ];
+  for (const [settings, prefix] of cases) assert.equal(proxy(settings).stripPrefix, prefix, settings);
+});
+
+test("a path template and a working balancer are kept, `weight` stands in for the others", () => {
+  assert.deepEqual(proxy("rewrite: '/v2{path}'").rewrite, ["/v2", { variable: "path" }]);
+  assert.equal(proxy("load_balancer: round_robin").balancer, "round_robin");
+  assert.equal(proxy("load_balancer: least_time").balancer, "weight");
+});
+
+test("backends have an id and an identity; those that are not active are left out", () => {
+  const text = `
+backends:
+  web:
+    - { host: Example.com, port: 80, weight: 7 }
+    - { id: b, host: "[::1]", port: 81 }
+    - { host: c, port: 82, active: false }
+    - { socket: /run/web.sock }
+routing: { r: { upstream: web } }`;
+  assert.deepEqual(compiled(text).snapshot.upstreams, [
+    {
+      name: "web",
+      backends: [
+        {
+          id: "web-example.com-80",
+          identity: "http://example.com:80",
+          host: "example.com",
+          port: 80,
+          socketPath: null,
+          weight: 7,
+        },
+        { id: "b", identity: "http://[::1]:81", host: "::1", port: 81, socketPath: null, weight: 100 },
+        {
+          id: "web-/run/web.sock",
+          identity: "unix:/run/web.sock",
+          host: "",
+          port: 0,
+          socketPath: "/run/web.sock",
+          weight: 100,
+        },
+      ],
+    },
+  ]);
+});
+
+test("listeners have the backlog of the server unless they have their own", () => {
+  const text =
+    "server: { backlog: 9, listeners: [{ host: a, port: 1 }, { host: '::', port: 2, backlog: 3 }] }";
+  assert.deepEqual(compiled(text).snapshot.server.listeners, [
+    { host: "a", port: 1, backlog: 9 },
+    { host: "::", port: 2, backlog: 3 },
+  ]);
+});
+
+test("an access log is there when its section is, unless it is turned off", () => {
+  assert.deepEqual(compiled("access_log:").snapshot.accessLog, { path: null, format: "json" });
+  assert.deepEqual(compiled("access_log: { path: a.log, format: combined }").snapshot.accessLog, {
+    path: "a.log",
+    format: "combined",
+  });
+  assert.equal(compiled("access_log: { enabled: false, path: a.log }").snapshot.accessLog, null);
+});
+
+test("a snapshot can be cloned to another thread", () => {
+  const { snapshot } = compiled(
+    `${BACKENDS}\nrouting: { r: { upstream: web, rewrite: '{uri}', headers: { a: true } } }`,
+  );
+  assert.deepEqual(structuredClone(snapshot), snapshot);
+});

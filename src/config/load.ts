@@ -1,0 +1,61 @@
+// From the text of a configuration to a snapshot, or to every problem at once. Runs in the control thread and the CLI.
+
+import { readFileSync } from "node:fs";
+import { compile, type GatewaySpec } from "./compile.ts";
+import type { Environment } from "./environment.ts";
+import { byPlace, type Problem } from "./problem.ts";
+import { relationProblems } from "./relations.ts";
+import { schemaAt } from "./schema-at.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { parseSource } from "./source.ts";
+import type { SourceNode } from "./tree.ts";
+import { validate } from "./validate.ts";
+import { collectWarnings } from "./warnings.ts";
+
+export type LoadResult =
+  | {
+      readonly ok: true;
+      readonly snapshot: Snapshot;
+      readonly gateway: GatewaySpec;
+      readonly warnings: readonly Problem[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** `file` appears in the problems as it is given. */
+export function loadConfig(file: string, environment: Environment): LoadResult {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const message = `cannot read the file: ${reason(error as NodeJS.ErrnoException)}`;
+    return { ok: false, problems: [{ file, line: 0, column: 0, path: "", message }] };
+  }
+  return loadConfigText(text, file, environment);
+}
+
+export function loadConfigText(text: string, file: string, environment: Environment): LoadResult {
+  const source = parseSource(text, file, {
+    environment,
+    accepts: (path, value) => schemaAt(path)?.safeParse(value).success === true,
+  });
+  const { root } = source;
+  if (root === null) return { ok: false, problems: source.problems };
+  const { config, problems: ofSchema } = validate(root);
+  const findings = [...ofSchema, ...relationProblems(root)];
+  const problems = [...source.problems, ...findings.map(source.problemOf)].sort(byPlace);
+  if (config === null || problems.length > 0) return { ok: false, problems };
+  const order = { upstreams: namesIn(root, "backends"), routes: namesIn(root, "routing") };
+  const warnings = collectWarnings(root).map(source.problemOf).sort(byPlace);
+  return { ok: true, ...compile(config, order), warnings };
+}
+
+function namesIn(root: SourceNode, section: string): string[] {
+  return [...(root.children.get(section)?.children.keys() ?? [])].map(String);
+}
+
+function reason(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "there is none of this name";
+  if (error.code === "EACCES") return "permission denied";
+  if (error.code === "EISDIR") return "it is a directory";
+  return error.message;
+}
