@@ -33,17 +33,15 @@ export function describeMachine(): Machine {
 }
 
 function describeCommit(): string {
-  const commit = output(["git", "-C", REPOSITORY, "rev-parse", "--short", "HEAD"]).trim();
-  const changed = output(["git", "-C", REPOSITORY, "status", "--porcelain", "--", "src"]) !== "";
-  return changed ? `${commit} with uncommitted changes` : commit;
+  const git = (...args: string[]) => spawnSync("git", ["-C", REPOSITORY, ...args], { encoding: "utf8" });
+  const commit = git("rev-parse", "--short", "HEAD");
+  if (commit.status !== 0) return "outside its repository";
+  const changed = git("status", "--porcelain", "--", "src").stdout !== "";
+  return `${commit.stdout.trim()}${changed ? " with uncommitted changes" : ""}`;
 }
 
 /** The first thing that looks like a version; programs disagree about where to print it, and wrk exits with 1. */
-function versionOf(command: readonly string[]): string {
-  return /\d+\.\d+[\w.+~-]*/.exec(output(command))?.[0] ?? "not found";
-}
-
-function output([command = "", ...args]: readonly string[]): string {
+function versionOf([command = "", ...args]: readonly string[]): string {
   const { stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
-  return `${stdout ?? ""}${stderr ?? ""}`;
+  return /\d+\.\d+[\w.+~-]*/.exec(`${stdout}${stderr}`)?.[0] ?? "not found";
 }

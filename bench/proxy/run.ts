@@ -1,5 +1,5 @@
-// `node bench/proxy/run.ts [--quick] [--without NAME]`: what a proxied request costs, beside nginx and HAProxy.
-// A full run writes bench/results/proxy.json and .md; a quick one, or one that leaves somebody out, only prints.
+// `node bench/proxy/run.ts [--quick] [--without NAME] [--case TEXT]`: what a proxied request costs, beside nginx and
+// HAProxy. A full run writes bench/results/proxy.json and .md; a quick or partial one only prints.
 
 import { statSync, truncateSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     without: { type: "string", multiple: true, default: [] },
+    case: { type: "string", default: "" },
   },
 });
 const names = Object.keys(CONTESTANTS).filter((name) => !options.without.includes(name));
@@ -31,10 +32,11 @@ const folder = createScratchFolder();
 
 const introduction = describe(machine, startedAt);
 console.log(`${introduction}\n`);
-const results = await runCases(options.quick ? quickCases() : fullCases());
+const cases = options.quick ? quickCases() : fullCases();
+const results = await runCases(cases.filter((test) => caseTitle(test).includes(options.case)));
 const conclusion = verdict(results);
 console.log(conclusion);
-if (!options.quick && options.without.length === 0) {
+if (results.length === fullCases().length && options.without.length === 0) {
   writeResults("proxy", { startedAt, machine, cores, results }, toMarkdown(results));
 }
 if (results.some(({ samples }) => errorCount(Object.values(samples).flat()) > 0)) process.exitCode = 1;
@@ -42,7 +44,7 @@ if (results.some(({ samples }) => errorCount(Object.values(samples).flat()) > 0)
 async function runCases(cases: readonly Case[]): Promise<CaseResult[]> {
   await using backend = await startBackend(folder, cores.load);
   const results: CaseResult[] = [];
-  for (const logged of [false, true]) {
+  for (const [logged, group] of Map.groupBy(cases, (test) => test.logged)) {
     await using stack = new AsyncDisposableStack();
     const servers: ProxyServer[] = [];
     for (const name of names) {
@@ -50,7 +52,7 @@ async function runCases(cases: readonly Case[]): Promise<CaseResult[]> {
       servers.push(stack.use(await startContestant(name, folder, place)));
     }
     for (const server of servers) await verifyContestant(server);
-    for (const test of cases.filter((each) => each.logged === logged)) {
+    for (const test of group) {
       const result = await runCase(test, servers, cores);
       console.log(`### ${caseTitle(test)}\n\n${caseTable(result)}\n`);
       results.push(result);
