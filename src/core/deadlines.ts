@@ -6,6 +6,11 @@
 const TICK_MS = 100;
 const SLOTS = 1024;
 const UNPLACED = -1;
+/**
+ * A sweep moves the clock by this at most. Where the thread stood still for longer (a suspended machine, a blocked loop),
+ * the rest does not count: bytes that came meanwhile are read only after the sweep.
+ */
+const MAX_STEP_MS = 2 * TICK_MS;
 
 /** Something with at most one deadline. Subclasses say what happens when it passes. */
 export abstract class Timed {
@@ -20,10 +25,11 @@ export abstract class Timed {
 }
 
 export class Deadlines {
-  /** Coarse clock in milliseconds; starts above 0 and never goes back. */
-  now = 1;
+  /** Coarse clock in milliseconds; never goes back. It rests while the thread stands still. */
+  now = 0;
   readonly #slots: Array<Timed | null> = new Array(SLOTS).fill(null);
   readonly #startedAt = performance.now();
+  #sweptAtMs = 0;
   #tick = 0;
   #timer: NodeJS.Timeout | null = null;
 
@@ -36,7 +42,7 @@ export class Deadlines {
     this.#timer = null;
   }
 
-  /** Sets or moves the deadline of an entry; it fires at most two ticks late and never early. */
+  /** Sets or moves the deadline of an entry; it fires at most two ticks late, and after a standstill at most one early. */
   set(entry: Timed, timeoutMs: number): void {
     const at = this.now + timeoutMs + TICK_MS;
     entry.deadlineAt = at;
@@ -58,12 +64,11 @@ export class Deadlines {
     if (entry.placedTick !== UNPLACED) this.#unlink(entry);
   }
 
-  /** Advances the clock to `elapsedMs` since the start and fires what is due. */
+  /** Fires what is due `elapsedMs` after the start. */
   sweep(elapsedMs: number): void {
-    this.now = Math.max(this.now, elapsedMs);
+    this.now += Math.min(elapsedMs - this.#sweptAtMs, MAX_STEP_MS);
+    this.#sweptAtMs = elapsedMs;
     const last = Math.floor(this.now / TICK_MS);
-    // After a long stall one turn of the wheel visits every slot.
-    if (last - this.#tick > SLOTS) this.#tick = last - SLOTS;
     while (this.#tick < last) {
       this.#tick++;
       this.#visit(this.#tick % SLOTS);
