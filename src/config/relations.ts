@@ -116,8 +116,9 @@ function* actionProblems(route: SourceNode): Findings {
 function* upstreamProblems(root: SourceNode, route: SourceNode): Findings {
   const upstream = route.children.get("upstream");
   if (upstream === undefined || upstream.broken || typeof upstream.value !== "string") return;
-  const names = [...(root.children.get("backends")?.children.keys() ?? [])].map(String);
-  if (names.includes(upstream.value)) return;
+  const upstreams = root.children.get("backends")?.children;
+  if (upstreams?.has(upstream.value)) return;
+  const names = [...(upstreams?.keys() ?? [])].map(String);
   const meant = nearest(upstream.value, names);
   const hint = meant === null ? "" : `: did you mean ${quote(meant)}?`;
   const message = `cannot use ${quote(upstream.value)}: expected the name of an upstream in "backends"${hint}`;
