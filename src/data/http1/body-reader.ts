@@ -12,12 +12,13 @@ export const BODY_UNTIL_CLOSE = 3;
 
 const SIZE_FIRST = 0;
 const SIZE = 1;
-const EXTENSION = 2;
-const SIZE_LF = 3;
-const DATA = 4;
-const DATA_CR = 5;
-const DATA_LF = 6;
-const TRAILERS = 7;
+const BEFORE_EXTENSION = 2;
+const EXTENSION = 3;
+const SIZE_LF = 4;
+const DATA = 5;
+const DATA_CR = 6;
+const DATA_LF = 7;
+const TRAILERS = 8;
 
 /** 13 hex digits stay below 2^53. */
 const MAX_SIZE_DIGITS = 13;
@@ -104,7 +105,7 @@ export class BodyReader {
           } else if (this.#digits > 0 && byte === CR) {
             this.#state = SIZE_LF;
           } else if (this.#digits > 0 && (byte === SEMICOLON || byte === SP || byte === HTAB)) {
-            this.#state = EXTENSION;
+            this.#state = BEFORE_EXTENSION;
             continue;
           } else {
             this.#unexpected(byte, "in a chunk size", "hex digits and CRLF");
@@ -113,14 +114,24 @@ export class BodyReader {
           i++;
           break;
         }
+        case BEFORE_EXTENSION:
+          // White space is no part of a size; before a semicolon it is read and dropped (RFC 9112 section 7.1.1).
+          if (byte === SEMICOLON) {
+            this.#state = EXTENSION;
+          } else if (byte !== SP && byte !== HTAB) {
+            this.#unexpected(byte, "behind a chunk size", '";" or CRLF');
+            break scan;
+          }
+          if (!this.#countExtensionByte()) break scan;
+          i++;
+          break;
         case EXTENSION:
           if (byte === CR) {
             this.#state = SIZE_LF;
           } else if (VALUE[byte] !== 1) {
             this.#unexpected(byte, "in a chunk extension", "visible characters and CRLF");
             break scan;
-          } else if (++this.#extensionBytes > MAX_EXTENSION_BYTES) {
-            this.fault = `chunk extensions of more than ${MAX_EXTENSION_BYTES} bytes`;
+          } else if (!this.#countExtensionByte()) {
             break scan;
           }
           i++;
@@ -181,6 +192,12 @@ export class BodyReader {
     }
     if (dataEnd > 0) this.data = chunk.subarray(dataStart, dataEnd);
     return i;
+  }
+
+  #countExtensionByte(): boolean {
+    if (++this.#extensionBytes <= MAX_EXTENSION_BYTES) return true;
+    this.fault = `chunk extensions of more than ${MAX_EXTENSION_BYTES} bytes`;
+    return false;
   }
 
   #unexpected(byte: number, where: string, expected: string): void {
