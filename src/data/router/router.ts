@@ -60,8 +60,8 @@ export class Router<T extends Routed> {
   #matchHost(host: string, path: string, method: string, headers: HeaderList): T | null {
     const route = this.#exactHosts.get(host)?.match(path, method, headers) ?? null;
     if (route !== null || this.#wildcardHosts.size === 0) return route;
-    // From the second character, as the star stands for at least one label: never for the domain itself.
-    for (let dot = host.indexOf(".", 1); dot > 0; dot = host.indexOf(".", dot + 1)) {
+    // The star stands for at least one label: the domain itself is not tried.
+    for (let dot = host.indexOf("."); dot > 0; dot = host.indexOf(".", dot + 1)) {
       const route = this.#wildcardHosts.get(host.slice(dot))?.match(path, method, headers) ?? null;
       if (route !== null) return route;
     }
