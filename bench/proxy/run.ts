@@ -32,8 +32,11 @@ const folder = createScratchFolder();
 
 const introduction = describe(machine, startedAt);
 console.log(`${introduction}\n`);
-const cases = options.quick ? quickCases() : fullCases();
-const results = await runCases(cases.filter((test) => caseTitle(test).includes(options.case)));
+const cases = (options.quick ? quickCases() : fullCases()).filter((test) =>
+  caseTitle(test).includes(options.case),
+);
+if (cases.length === 0) throw new Error(`Cannot find a case with "${options.case}" in its title`);
+const results = await runCases(cases);
 const conclusion = verdict(results);
 console.log(conclusion);
 if (results.length === fullCases().length && options.without.length === 0) {
@@ -78,7 +81,8 @@ async function runCase(test: Case, servers: readonly ProxyServer[], { load }: Co
 
 /** Keeps the disk from filling, and refuses a contestant that logged nothing. */
 function emptyLog(path: string): void {
-  if (statSync(path).size === 0) throw new Error(`Cannot compare with the access log on: ${path} is empty`);
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes === 0) throw new Error(`Cannot compare with the access log on: nothing is in ${path}`);
   truncateSync(path);
 }
 

@@ -54,22 +54,27 @@ export function caseTitle({ exchange, connections, logged, rounds, seconds }: Ca
   return `${exchange}, ${connections} ${connections === 1 ? "connection" : "connections"}${log} (${rounds} × ${seconds} s)`;
 }
 
-/** How the floor of 1.6 × nginx stands, and how many requests failed. */
+/** Who is compared with whom in the case that the floor is about, and what that should give. */
+const VERDICTS = [
+  ["sluice", "nginx", "at most 1.6, target 1.35"],
+  ["sluice", "haproxy", "target 1.2"],
+  ["nginx again", "nginx", "the control: 1 where nothing disturbs"],
+] as const;
+
+/** How the floor and the targets stand, how many requests failed, and how quiet the machine was. */
 export function verdict(results: readonly CaseResult[]): string {
   const lines: string[] = [];
   const headline = results.find((result) => isHeadline(result.case));
-  for (const [reference, limit] of [
-    ["nginx", "at most 1.6, target 1.35"],
-    ["haproxy", "target 1.2"],
-  ] as const) {
-    const ratio = headline === undefined ? null : cpuRatio(headline, "sluice", reference);
-    if (ratio !== null) lines.push(`- CPU per request, × ${reference}: **${formatRatio(ratio)}** (${limit})`);
+  for (const [name, reference, expected] of VERDICTS) {
+    const ratio = headline === undefined ? null : cpuRatio(headline, name, reference);
+    if (ratio !== null)
+      lines.push(`- ${name}, CPU per request × ${reference}: **${formatRatio(ratio)}** (${expected})`);
   }
   const samples = results.flatMap((result) => Object.values(result.samples).flat());
   const requests = samples.reduce((sum, sample) => sum + sample.wrk.requests, 0);
-  lines.push(`- Errors: ${errorCount(samples)} in ${requests} requests`);
+  lines.push(`- errors: ${errorCount(samples)} in ${requests} requests`);
   lines.push(
-    `- Most stolen by the host in a run: ${(100 * Math.max(...samples.map(({ steal }) => steal))).toFixed(1)} %`,
+    `- most that the host took of a run: ${(100 * Math.max(...samples.map(({ steal }) => steal))).toFixed(1)} %`,
   );
   return lines.join("\n");
 }
