@@ -1,4 +1,5 @@
-// The access log on real files, full disks and pipes. Runs in the test process, and as a child where limits are needed.
+// The access log on real files, full disks and pipes. Runs in the test process; tasks in child
+// processes and threads that run this file again.
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -17,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import type { Logged } from "../core/access-line.ts";
 import { HeaderList } from "../core/headers.ts";
 import { type AccessLog, createAccessLog } from "./access-log.ts";
@@ -25,6 +27,7 @@ const [task, target] = process.argv.slice(2);
 
 if (task === "write-past-limit") await writePastLimit(target ?? "");
 else if (task === "fill-stdout") await fillStdout();
+else if (task === "write-many") await writeMany(target ?? "");
 else defineTests();
 
 function defineTests(): void {
@@ -181,6 +184,16 @@ function defineTests(): void {
       assert.match(told[0]!, /closed/);
     });
 
+    it("does not mix its lines with those of other threads", async () => {
+      const path = join(folder, "shared.log");
+      const threads = Array.from(
+        { length: 4 },
+        () => new Worker(import.meta.filename, { argv: ["write-many", path] }),
+      );
+      await Promise.all(threads.map((thread) => once(thread, "exit")));
+      assert.equal(pathsIn(path).length, 4 * 3000);
+    });
+
     it("begins a new line where a full disk tore the last one", async (t) => {
       const path = join(folder, "torn.log");
       // The limit on the size of a file is met within a write, as the end of a disk is.
@@ -219,6 +232,15 @@ function defineTests(): void {
       assert.equal(text.split("\n").length - 1, 10_000);
     });
   });
+}
+
+async function writeMany(path: string): Promise<void> {
+  const { log } = watched(path);
+  for (let i = 0; i < 3000; i++) {
+    log.write(exchange("/x"), 1);
+    if (i % 50 === 0) await setImmediate();
+  }
+  await log.close();
 }
 
 /** This file again, in a process of its own under a shell's limits. */
