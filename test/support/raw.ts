@@ -71,6 +71,12 @@ export class RawConnection {
     return this.text;
   }
 
+  /** Resolves with how the other side left: it sent FIN, or it reset the connection. */
+  async untilGone(): Promise<"ended" | "reset"> {
+    await this.untilEnd();
+    return this.ended ? "ended" : "reset";
+  }
+
   /** Forgets what was received, and returns it. */
   take(): string {
     const text = this.text;

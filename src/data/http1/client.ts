@@ -65,6 +65,8 @@ export class BackendConnection extends Timed {
   #requestEnded = false;
   #keepAlive = false;
   #informational = 0;
+  /** Some of a response head came: its request must not be sent again. */
+  #answerBegan = false;
   #times: RequestTimes | null = null;
   #idleMs = 0;
   #cause: Error | null = null;
@@ -111,6 +113,7 @@ export class BackendConnection extends Timed {
     this.#offered = offered;
     this.#requestEnded = false;
     this.#informational = 0;
+    this.#answerBegan = false;
     this.#times = times;
     this.#idleMs = times.idleMs;
     this.#parser.reset(RESPONSE_LIMITS);
@@ -189,7 +192,10 @@ export class BackendConnection extends Timed {
     let at = 0;
     while (this.#state === AWAIT_HEAD) {
       const end = this.#parser.feed(chunk, at);
-      if (end === NEED_MORE) return;
+      if (end === NEED_MORE) {
+        this.#answerBegan = true;
+        return;
+      }
       if (end === FAILED) {
         this.#fail("response_malformed", this.#parser.message);
         return;
@@ -222,6 +228,7 @@ export class BackendConnection extends Timed {
         this.#fail("response_malformed", `more than ${MAX_INFORMATIONAL} informational responses`);
         return false;
       }
+      this.#answerBegan = true;
       if (head.status !== 100) this.#user?.onInformational(head);
       this.#parser.reset(RESPONSE_LIMITS);
       return at < chunk.length && this.#state === AWAIT_HEAD;
@@ -321,7 +328,7 @@ export class BackendConnection extends Timed {
     const cause = this.#cause === null ? "" : `: ${this.#cause.message}`;
     if (this.#state === CONNECTING) {
       this.#fail("connect_failed", `cannot connect to the backend${cause}`);
-    } else if (this.#state === BODY) {
+    } else if (this.#state === BODY || this.#answerBegan) {
       this.#fail(
         "response_truncated",
         `the backend closed the connection in the middle of its response${cause}`,
