@@ -63,6 +63,9 @@ const KNOWN: ReadonlyArray<readonly [string, number]> = [
   ["content-type", Field.contentType],
 ];
 
+const DASH = 45;
+const UNDERSCORE = 95;
+
 const byLength: Array<Array<readonly [string, number]>> = [];
 for (const entry of KNOWN) {
   const length = entry[0].length;
@@ -71,15 +74,33 @@ for (const entry of KNOWN) {
 }
 for (let i = 0; i < byLength.length; i++) byLength[i] ??= [];
 
-/** The `Field` id of a name in any case. */
+/**
+ * The `Field` id of a name in any case. A name that a backend could take for one of the forwarding fields
+ * (`X_Forwarded_For`) is `removed`: nobody can say whose it is.
+ */
 export function fieldId(name: string): number {
   const candidates = byLength[name.length];
   if (candidates === undefined) return Field.other;
   for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i]!;
-    if (equalsIgnoreCase(name, candidate[0])) return candidate[1];
+    const [known, id] = candidates[i]!;
+    if (equalsIgnoreCase(name, known)) return id;
+    if (id >= Field.xForwardedFor && id <= Field.xForwardedOther && isSameVariable(name, known)) {
+      return Field.removed;
+    }
   }
   return Field.other;
+}
+
+/** Whether CGI, FastCGI, WSGI or PHP make one variable of both names: there `_` and `-` are the same. */
+export function isSameVariable(name: string, lower: string): boolean {
+  if (name.length !== lower.length) return false;
+  for (let i = 0; i < lower.length; i++) {
+    const code = name.charCodeAt(i);
+    const want = lower.charCodeAt(i);
+    if (code === want || (code >= 65 && code <= 90 && code + 32 === want)) continue;
+    if ((code !== DASH && code !== UNDERSCORE) || (want !== DASH && want !== UNDERSCORE)) return false;
+  }
+  return true;
 }
 
 /** Whether `text` is `lower` in any case. `lower` is a lower-case token of the same length. */
@@ -125,6 +146,17 @@ export class HeaderList {
     return null;
   }
 
+  /** The value of a field that is there exactly once, by its lower-case name, or null. */
+  findOnly(lowerName: string): string | null {
+    let found: string | null = null;
+    for (let i = 0; i < this.names.length; i++) {
+      if (this.ids[i] === Field.removed || !equalsIgnoreCase(this.names[i]!, lowerName)) continue;
+      if (found !== null) return null;
+      found = this.values[i]!;
+    }
+    return found;
+  }
+
   /** All values of a known field as one list (RFC 9110 section 5.3), or null. */
   join(id: number): string | null {
     let joined: string | null = null;
@@ -141,6 +173,13 @@ export class HeaderList {
   removeNamed(lowerName: string): void {
     for (let i = 0; i < this.names.length; i++) {
       if (equalsIgnoreCase(this.names[i]!, lowerName)) this.ids[i] = Field.removed;
+    }
+  }
+
+  /** Takes out every field that a backend could take for the one of this lower-case name. */
+  removeVariable(lowerName: string): void {
+    for (let i = 0; i < this.names.length; i++) {
+      if (isSameVariable(this.names[i]!, lowerName)) this.ids[i] = Field.removed;
     }
   }
 }

@@ -9,7 +9,8 @@ import { isAddress, matchesAny } from "../core/ip.ts";
 export function identifyClient(exchange: Exchange, server: Snapshot["server"]): void {
   if (server.trustedProxies.length === 0 || !matchesAny(server.trustedProxies, exchange.peerAddress)) return;
   exchange.peerTrusted = true;
-  const claimed = exchange.request.headers.find(server.realIpHeader);
+  // Of two, one may be the client's own, passed on by a proxy that adds instead of replacing.
+  const claimed = exchange.request.headers.findOnly(server.realIpHeader);
   if (claimed !== null && isAddress(claimed)) exchange.clientAddress = claimed;
 }
 
@@ -44,7 +45,7 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
       headers.remove(Field.xForwardedHost);
     }
   }
-  headers.removeNamed(realIpHeader);
+  headers.removeVariable(realIpHeader);
   const hostLine = host === "" ? "" : `X-Forwarded-Host: ${host}\r\n`;
   return `X-Forwarded-For: ${forwardedFor}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}${realIpHeader}: ${exchange.clientAddress}\r\nVia: ${via}\r\n`;
 }
