@@ -1,12 +1,13 @@
 // Readings of single field values that requests and responses share.
 
-import { equalsIgnoreCase, Field, type HeaderList } from "../../core/headers.ts";
+import { equalsIgnoreCase, Field, fieldId, type HeaderList } from "../../core/headers.ts";
+import { HTAB, SP } from "./tables.ts";
 
 /** Whether a comma-separated list has `lower` as a member, in any case. */
 export function hasToken(list: string, lower: string): boolean {
   if (list.length === lower.length) return equalsIgnoreCase(list, lower);
   if (list.length < lower.length) return false;
-  for (const member of list.split(",")) if (equalsIgnoreCase(member.trim(), lower)) return true;
+  for (const member of list.split(",")) if (equalsIgnoreCase(withoutSpace(member), lower)) return true;
   return false;
 }
 
@@ -22,12 +23,29 @@ export function readContentLength(value: string): number | null {
   return length <= Number.MAX_SAFE_INTEGER ? length : null;
 }
 
-/** Takes out the fields that Connection names: they were for this hop only (RFC 9110 section 7.6.1). */
+/**
+ * Takes out the fields that Connection names: they were for this hop only (RFC 9110 section 7.6.1). Host is for the
+ * whole way, and the fields that are always of one hop stay readable: no writer copies them.
+ */
 export function removeNamedByConnection(headers: HeaderList, connection: string): void {
   for (const member of connection.split(",")) {
-    const name = member.trim().toLowerCase();
-    if (name !== "" && name !== "close" && name !== "keep-alive" && name !== "host")
-      headers.removeNamed(name);
+    const name = withoutSpace(member).toLowerCase();
+    if (name === "" || name === "close") continue;
+    const id = fieldId(name);
+    if (id === Field.other || id > Field.host) headers.removeNamed(name);
   }
   headers.remove(Field.connection);
+}
+
+/** `String.trim` would also take bytes above ASCII. */
+function withoutSpace(member: string): string {
+  let start = 0;
+  let end = member.length;
+  while (start < end && isSpace(member.charCodeAt(start))) start++;
+  while (end > start && isSpace(member.charCodeAt(end - 1))) end--;
+  return member.slice(start, end);
+}
+
+function isSpace(code: number): boolean {
+  return code === SP || code === HTAB;
 }
