@@ -124,6 +124,8 @@ function scanFields(headers: HeaderList): FieldScan {
   return scan;
 }
 
+const CODED_AND_CHUNKED = /^(?!chunked\b)[\w-]+[ \t]*,[ \t]*chunked$/i;
+
 function readBodyLength(scan: FieldScan, headers: HeaderList, minorVersion: number): number | GatewayError {
   if (scan.codings > 0) {
     if (scan.lengths > 0)
@@ -132,7 +134,11 @@ function readBodyLength(scan: FieldScan, headers: HeaderList, minorVersion: numb
       return malformed("Transfer-Encoding in an HTTP/1.0 request: expected Content-Length");
     const coding = headers.join(Field.transferEncoding)!;
     if (equalsIgnoreCase(coding, "chunked")) return UNKNOWN_LENGTH;
-    return new GatewayError("transfer_coding_unsupported", `Transfer-Encoding "${coding}": expected chunked`);
+    const message = `Transfer-Encoding "${coding}": expected chunked`;
+    // A coding under `chunked` is only unknown; without `chunked` as the last one nobody knows where the body ends.
+    return CODED_AND_CHUNKED.test(coding)
+      ? new GatewayError("transfer_coding_unsupported", message)
+      : malformed(message);
   }
   if (scan.lengths === 0) return 0;
   if (scan.lengths > 1) return malformed("more than one Content-Length: expected at most one");
@@ -151,10 +157,10 @@ interface Target {
 const ABSOLUTE_FORM = /^https?:\/\//i;
 
 function readTarget(target: string, method: string): Target | GatewayError {
-  if (target.charCodeAt(0) === 0x2f) return readPath(target, null);
   if (method === "CONNECT") {
     return new GatewayError("method_unsupported", `CONNECT "${target}": this gateway is not a forward proxy`);
   }
+  if (target.charCodeAt(0) === 0x2f) return readPath(target, null);
   if (target === "*" && method === "OPTIONS") return { path: "*", query: "", authority: null };
   const scheme = ABSOLUTE_FORM.exec(target);
   if (scheme === null) {
@@ -192,9 +198,9 @@ function readHost(authority: string): string | null {
   if (hasPort && (end === authority.length || Number(authority.slice(end)) > 65535)) return null;
   const host = hasPort ? authority.slice(0, end - 1) : authority;
   if (host.charCodeAt(0) === 0x5b) return /^\[[0-9a-f:.]+\]$/i.test(host) ? host.toLowerCase() : null;
-  if (!isAll(HOST, host)) return null;
+  if (!isAll(HOST, host) || host.startsWith(".") || host.includes("..")) return null;
   // A name with the root's dot is the same host.
-  return (host.length > 1 && host.endsWith(".") ? host.slice(0, -1) : host).toLowerCase();
+  return (host.endsWith(".") ? host.slice(0, -1) : host).toLowerCase();
 }
 
 function isDigit(code: number): boolean {
@@ -204,5 +210,5 @@ function isDigit(code: number): boolean {
 /** h2c is never offered onwards: a tunnel that speaks HTTP/2 would pass every rule of the gateway by. */
 function offeredProtocols(upgrade: string): string | null {
   const lower = upgrade.toLowerCase();
-  return hasToken(lower, "h2c") ? null : lower;
+  return lower === "" || hasToken(lower, "h2c") ? null : lower;
 }
