@@ -21,13 +21,13 @@ export function readResponseHead(parser: HeadParser, method: string): IncomingRe
   const { headers, status, minorVersion } = parser;
   if (status < 100 || status > 599) return `status ${status}: expected 100 to 599`;
   const connection = headers.join(Field.connection);
-  const keepAlive =
+  let keepAlive =
     connection === null
       ? minorVersion === 1
       : !hasToken(connection, "close") && (minorVersion === 1 || hasToken(connection, "keep-alive"));
   const upgrade =
     status === 101 && connection !== null && hasToken(connection, "upgrade")
-      ? (headers.join(Field.upgrade)?.toLowerCase() ?? null)
+      ? oneProtocol(headers.join(Field.upgrade))
       : null;
 
   const coding = headers.join(Field.transferEncoding);
@@ -42,6 +42,9 @@ export function readResponseHead(parser: HeadParser, method: string): IncomingRe
     return "Transfer-Encoding in an HTTP/1.0 response: expected Content-Length";
   if (coding !== null && !equalsIgnoreCase(coding, "chunked"))
     return `Transfer-Encoding "${coding}": expected chunked`;
+  // RFC 9110 section 8.6, RFC 9112 section 6.1: where there is no body, nothing may declare one.
+  const declaresBody = coding !== null || (length !== null && length > 0);
+  if (status < 200 && declaresBody) return `a body declared by status ${status}: expected none`;
   if (connection !== null) removeNamedByConnection(headers, connection);
 
   let bodyKind: number;
@@ -53,6 +56,8 @@ export function readResponseHead(parser: HeadParser, method: string): IncomingRe
   } else if (status < 200 || status === 204) {
     bodyKind = BODY_NONE;
     bodyLength = 0;
+    // Backends exist that send what they declared; it must not be the start of the next response.
+    if (declaresBody) keepAlive = false;
   } else if (coding !== null) {
     bodyKind = BODY_CHUNKED;
     bodyLength = UNKNOWN_LENGTH;
@@ -69,4 +74,11 @@ export function readResponseHead(parser: HeadParser, method: string): IncomingRe
     keepAlive: keepAlive && bodyKind !== BODY_UNTIL_CLOSE,
     upgrade,
   };
+}
+
+const PROTOCOL = /^[!#$%&'*+\-.^_`|~0-9a-z]+(?:\/[!#$%&'*+\-.^_`|~0-9a-z]+)?$/i;
+
+/** The one protocol that an Upgrade field names, in lower case, or null. */
+function oneProtocol(upgrade: string | null): string | null {
+  return upgrade !== null && PROTOCOL.test(upgrade) ? upgrade.toLowerCase() : null;
 }
