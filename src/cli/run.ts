@@ -24,10 +24,12 @@ export async function run({ config }: { config?: string }): Promise<number> {
     demo?.stop();
     return 1;
   }
+  // Whoever reads that it listens may send a signal at once.
+  const stopped = untilStopped(gateway, log);
   const addresses = gateway.listeners.map(({ host, port }) => addressText(host, port));
   log.info({ pid: process.pid, data_threads: gateway.workers }, `listening on ${addresses.join(", ")}`);
   if (demo !== null) process.stdout.write(demo.banner(addresses[0]!));
-  await untilStopped(gateway, log);
+  await stopped;
   demo?.stop();
   return 0;
 }
