@@ -40,7 +40,10 @@ export interface ClientStream {
   pauseBody(): void;
   /** A 1xx response other than 100 and 101. */
   sendInformational(head: ResponseHead): void;
-  /** Sends the head and what there is of the body. Returns false when the client is slow: wait for `onClientDrain`. */
+  /**
+   * Sends the head and what there is of the body. Returns false when the client is slow: wait for `onClientDrain`.
+   * A chunk is copied if it has to outlive the call, here as in `sendBody`.
+   */
   sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean;
   /** Never called with an empty chunk. */
   sendBody(chunk: Buffer): boolean;
@@ -52,15 +55,17 @@ export interface ClientStream {
   finishTunnel(): void;
 }
 
-/** A connection that left HTTP, with the bytes that were read past the last head. */
+/** A connection that left HTTP. */
 export interface TunnelEnd {
   readonly socket: TunnelSocket;
+  /** What was read past the last head. */
   readonly early: Buffer | null;
+  /** Names who gets what comes from now on. A chunk is valid during the call only. */
+  receive(listener: (chunk: Buffer) => void): void;
 }
 
 /** What a tunnel needs of a `stream.Duplex`. */
 export interface TunnelSocket {
-  on(event: "data", listener: (chunk: Buffer) => void): unknown;
   on(event: "end" | "drain" | "close", listener: () => void): unknown;
   write(chunk: Buffer): boolean;
   end(): unknown;
@@ -71,7 +76,7 @@ export interface TunnelSocket {
 
 /** The end of the way: what serves the request. One object per exchange that waits for something. */
 export interface Action {
-  /** A piece of the request body. To slow the client down, call `client.pauseBody()`. */
+  /** A piece of the request body, valid during the call only. To slow the client down, call `client.pauseBody()`. */
   onRequestBody(chunk: Buffer): void;
   onRequestEnd(trailers: HeaderList | null): void;
   /** The client took what was sent. */

@@ -24,7 +24,9 @@ export class Listener {
     this.spec = spec;
     this.#thread = thread;
     // Half-open: a client's FIN is ours to judge (http1/server.ts).
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+      this.#accept(socket),
+    );
   }
 
   /** Resolves when connections are accepted. */

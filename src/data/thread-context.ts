@@ -6,12 +6,15 @@ import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import type { ServerConnection } from "./http1/server.ts";
 import type { Reporter } from "./reporter.ts";
+import { READ_BUFFER_BYTES } from "./socket.ts";
 
 export class ThreadContext {
   readonly index: number;
   readonly deadlines: Deadlines;
   readonly metrics: ThreadMetrics;
   readonly reporter: Reporter;
+  /** What every socket of the thread reads into. */
+  readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<ServerConnection>();

@@ -34,10 +34,10 @@ class Tunnel extends Timed {
     const backend = this.#ends.backend.socket;
     this.#thread.metrics.tunnelOpened();
     this.#thread.deadlines.set(this, this.#ends.idleMs);
-    this.#connect(client, backend, (bytes) => {
+    this.#connect(this.#ends.client, backend, (bytes) => {
       this.#exchange.bytesIn += bytes;
     });
-    this.#connect(backend, client, (bytes) => {
+    this.#connect(this.#ends.backend, client, (bytes) => {
       this.#exchange.bytesOut += bytes;
     });
     if (this.#ends.client.early !== null) backend.write(this.#ends.client.early);
@@ -51,11 +51,12 @@ class Tunnel extends Timed {
     this.#close();
   }
 
-  #connect(from: TunnelSocket, to: TunnelSocket, count: (bytes: number) => void): void {
-    from.on("data", (chunk) => {
+  #connect(end: TunnelEnd, to: TunnelSocket, count: (bytes: number) => void): void {
+    const from = end.socket;
+    end.receive((chunk) => {
       count(chunk.length);
       this.#thread.deadlines.set(this, this.#ends.idleMs);
-      if (!to.write(chunk)) from.pause();
+      if (!to.write(Buffer.from(chunk))) from.pause();
     });
     to.on("drain", () => from.resume());
     from.on("end", () => to.end());

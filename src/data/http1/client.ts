@@ -2,12 +2,13 @@
 //
 //   connecting ─▶ idle ─▶ awaiting head ─▶ body ─▶ idle          any doubt ─▶ closed
 
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { BackendSpec } from "../../config/snapshot.ts";
 import { type Deadlines, Timed } from "../../core/deadlines.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
+import { connectSocket, type Receive } from "../socket.ts";
 import { BodyReader } from "./body-reader.ts";
 import { hasToken } from "./fields.ts";
 import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -31,6 +32,7 @@ export interface BackendUser {
 /** Where a connection goes when it is free, or gone. */
 export interface ConnectionHome {
   readonly spec: BackendSpec;
+  readonly readBuffer: Buffer;
   released(connection: BackendConnection): void;
   closed(connection: BackendConnection): void;
 }
@@ -70,6 +72,7 @@ export class BackendConnection extends Timed {
   #times: RequestTimes | null = null;
   #idleMs = 0;
   #cause: Error | null = null;
+  #tunnel: Receive | null = null;
   /** Requests sent on this connection. */
   requests = 0;
 
@@ -78,10 +81,8 @@ export class BackendConnection extends Timed {
     this.#home = home;
     this.#deadlines = deadlines;
     this.#user = user;
-    const { host, port, socketPath } = home.spec;
-    const socket = connect(socketPath === null ? { host, port, noDelay: true } : { path: socketPath });
+    const socket = connectSocket(home.spec, home.readBuffer, (chunk) => this.#receive(chunk));
     socket.on("connect", () => this.#connected());
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => {
@@ -127,11 +128,11 @@ export class BackendConnection extends Timed {
     if (chunk === null) {
       socket.write(text, "latin1");
     } else if (text === "" && after === "") {
-      socket.write(chunk);
+      socket.write(Buffer.from(chunk));
     } else {
       socket.cork();
       if (text !== "") socket.write(text, "latin1");
-      socket.write(chunk);
+      socket.write(Buffer.from(chunk));
       if (after !== "") socket.write(after, "latin1");
       socket.uncork();
     }
@@ -189,6 +190,10 @@ export class BackendConnection extends Timed {
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel(chunk);
+      return;
+    }
     let at = 0;
     while (this.#state === AWAIT_HEAD) {
       const end = this.#parser.feed(chunk, at);
@@ -277,10 +282,13 @@ export class BackendConnection extends Timed {
     }
     this.#state = TUNNEL;
     this.#deadlines.remove(this);
-    this.socket.removeAllListeners("data").removeAllListeners("end").removeAllListeners("drain");
+    this.socket.removeAllListeners("end").removeAllListeners("drain");
     this.#user?.onSwitch(head, protocol, {
       socket: this.socket,
       early: early.length > 0 ? Buffer.from(early) : null,
+      receive: (listener) => {
+        this.#tunnel = listener;
+      },
     });
     this.#user = null;
   }

@@ -17,6 +17,7 @@ import {
 } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
+import { adoptSocket, type Receive } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BodyReader } from "./body-reader.ts";
 import { FAILED, type HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -58,19 +59,16 @@ interface OwnedSocket extends Socket {
   [owner]: ServerConnection;
 }
 
-/** Takes over an accepted socket. */
-export function serveConnection(socket: Socket, thread: ThreadContext): void {
-  const owned = socket as OwnedSocket;
+/** Takes over a socket that was accepted with `pauseOnConnect`. */
+export function serveConnection(accepted: Socket, thread: ThreadContext): void {
+  const owned = adoptSocket(accepted, thread.readBuffer, (chunk) =>
+    owned[owner].receive(chunk),
+  ) as OwnedSocket;
   owned[owner] = new ServerConnection(owned, thread);
-  owned.on("data", onData);
   owned.on("end", onEnd);
   owned.on("drain", onDrain);
   owned.on("error", onError);
   owned.on("close", onClose);
-}
-
-function onData(this: Socket, chunk: Buffer): void {
-  (this as OwnedSocket)[owner].receive(chunk);
 }
 
 function onEnd(this: Socket): void {
@@ -106,6 +104,7 @@ export class ServerConnection extends Timed implements ClientStream {
   #bodyPaused = false;
   #framing = FRAME_NONE;
   #waitingFor = WAIT_HEAD;
+  #tunnel: Receive | null = null;
   /** At the last look of the deadline: bytes of the body, or bytes still to be written. */
   #progress = 0;
 
@@ -120,6 +119,10 @@ export class ServerConnection extends Timed implements ClientStream {
   // ---- from the socket ----
 
   receive(chunk: Buffer): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel(chunk);
+      return;
+    }
     if (this.#state >= CLOSING) return;
     if (this.#input === null) {
       this.#input = chunk;
@@ -209,11 +212,9 @@ export class ServerConnection extends Timed implements ClientStream {
     while (this.#input !== null && this.#step());
     this.#pumping = false;
     if (this.#input === null) return;
-    // Bytes that no one can take yet. They outlive the turn: do not pin the whole read buffer for them.
-    if (this.#inputAt > 0) {
-      this.#input = Buffer.from(this.#input.subarray(this.#inputAt));
-      this.#inputAt = 0;
-    }
+    // Bytes that no one can take yet: they outlive the thread's read buffer.
+    this.#input = Buffer.from(this.#input.subarray(this.#inputAt));
+    this.#inputAt = 0;
     this.#socket.pause();
   }
 
@@ -419,7 +420,7 @@ export class ServerConnection extends Timed implements ClientStream {
     }
     socket.cork();
     if (start !== "") socket.write(start, "latin1");
-    socket.write(body);
+    socket.write(Buffer.from(body));
     if (end !== "") socket.write(end, "latin1");
     socket.uncork();
   }
@@ -442,14 +443,16 @@ export class ServerConnection extends Timed implements ClientStream {
     exchange.status = head.status;
     this.#state = TUNNEL;
     this.#thread.deadlines.clear(this);
-    const early = this.#input === null ? null : this.#input.subarray(this.#inputAt);
+    const early = this.#input === null ? null : Buffer.from(this.#input.subarray(this.#inputAt));
     this.#input = null;
     const socket = this.#socket;
-    socket.off("data", onData);
     socket.off("end", onEnd);
     socket.off("drain", onDrain);
     socket.write(informationalText(head, protocol), "latin1");
-    return { socket, early };
+    const receive = (listener: Receive) => {
+      this.#tunnel = listener;
+    };
+    return { socket, early, receive };
   }
 
   finishTunnel(): void {

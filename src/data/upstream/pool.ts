@@ -7,12 +7,14 @@ import { BackendConnection, type BackendUser, type ConnectionHome } from "../htt
 
 export class BackendPool implements ConnectionHome {
   readonly spec: BackendSpec;
+  readonly readBuffer: Buffer;
   readonly #deadlines: Deadlines;
   readonly #idle: BackendConnection[] = [];
   #retired = false;
 
-  constructor(spec: BackendSpec, deadlines: Deadlines) {
+  constructor(spec: BackendSpec, deadlines: Deadlines, readBuffer: Buffer) {
     this.spec = spec;
+    this.readBuffer = readBuffer;
     this.#deadlines = deadlines;
   }
 

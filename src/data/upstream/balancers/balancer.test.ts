@@ -18,7 +18,7 @@ function backendsOf(weights: readonly number[]): Backend[] {
   return weights.map((weight, i) => {
     const id = String.fromCharCode(97 + i);
     const spec = { id, identity: `http://${id}:80`, host: id, port: 80, socketPath: null, weight };
-    return { spec, pool: new BackendPool(spec, new Deadlines()) };
+    return { spec, pool: new BackendPool(spec, new Deadlines(), Buffer.alloc(0)) };
   });
 }
 
