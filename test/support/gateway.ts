@@ -70,6 +70,13 @@ export class TestGateway {
     return await this.logged((line, at) => at >= before && /configuration (not )?reloaded/.test(line.msg));
   }
 
+  /** Goes over to another configuration, without a restart. */
+  async adopt(config: string, options: GatewayOptions = {}): Promise<void> {
+    this.configure(config, options);
+    const { level, msg } = await this.reload();
+    if (level !== "info") throw new Error(msg);
+  }
+
   /** The first log line that fits, now or later; rejects when the gateway ends before. */
   logged(fits: (line: LogLine, index: number) => boolean): Promise<LogLine> {
     return new Promise((resolve, reject) => {

@@ -142,6 +142,12 @@ export class RawBackend {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Resolves with the connection of that index, now or when it was accepted. */
+  async connection(index: number): Promise<RawConnection> {
+    while (this.connections.length <= index) await once(this.#server, "connection");
+    return this.connections[index]!;
+  }
+
   /** All bytes of all connections, in the order of the connections, as latin1. */
   get text(): string {
     return this.connections.map((connection) => connection.text).join("");
