@@ -83,5 +83,6 @@ export async function startGateway(
       },
     };
   }
-  throw new Error(`${[command, ...args].join(" ")} ended with ${child.exitCode}:\n${printed}`);
+  const [code] = await closed;
+  throw new Error(`${[command, ...args].join(" ")} ended with ${code}:\n${printed}`);
 }
