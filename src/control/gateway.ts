@@ -24,7 +24,7 @@ export class Gateway {
   readonly metrics: GatewayMetrics;
   readonly #source: ConfigSource;
   readonly #log: Log;
-  readonly #gateway: GatewaySpec;
+  #gateway: GatewaySpec;
   /** Data threads. */
   readonly workers: number;
   readonly #reusePort: boolean;
@@ -121,6 +121,8 @@ export class Gateway {
         throw new StartError(problem);
       }
       this.#snapshot = next;
+      const { workers, reusePort } = this.#gateway;
+      this.#gateway = { ...loaded.gateway, workers, reusePort };
       await this.#activate(next);
     } catch (error) {
       this.#log.error(error instanceof Error ? error.message : String(error));

@@ -110,6 +110,8 @@ export class Exchange {
   maxBodyBytes: number | null = null;
   minBodyRate = 0;
   error: GatewayError | null = null;
+  /** The response was begun and will never end. */
+  cut = false;
   finished = false;
 
   constructor(request: RequestHead, client: ClientStream, peerAddress: string, startedMs: number) {

@@ -15,6 +15,11 @@ const MAPPED_BITS = 96;
 const address = new Uint8Array(16);
 
 /** Whether `text` is an IPv4 or IPv6 address: no brackets, port, zone id or leading zeros in IPv4. */
+/** An IPv4 address without the `::ffff:` that a socket for both families puts before it. */
+export function plainAddress(text: string): string {
+  return text.startsWith("::ffff:") && text.includes(".") ? text.slice("::ffff:".length) : text;
+}
+
 export function isAddress(text: string): boolean {
   return readAddress(text);
 }

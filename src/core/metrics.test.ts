@@ -25,7 +25,7 @@ interface Job {
 
 const THREADS = 4;
 
-const FINISHED: Finished = { status: 200, bytesIn: 0, bytesOut: 0, upstreamMs: -1, error: null };
+const FINISHED: Finished = { status: 200, bytesIn: 0, bytesOut: 0, upstreamMs: -1, error: null, cut: false };
 
 const CALLS: ReadonlyArray<
   readonly [
@@ -34,7 +34,7 @@ const CALLS: ReadonlyArray<
     counted: Partial<Record<CounterName, number>>,
   ]
 > = [
-  ["a retry", (thread) => thread.retried(), { retries: 1 }],
+  ["a response that was cut", finished({ cut: true }), { requests: 1, responses2xx: 1, responsesAborted: 1 }],
   ["a 101", finished({ status: 101 }), { requests: 1, responses1xx: 1 }],
   ["a 299", finished({ status: 299 }), { requests: 1, responses2xx: 1 }],
   ["a 304", finished({ status: 304 }), { requests: 1, responses3xx: 1 }],
@@ -103,9 +103,9 @@ if (isMainThread) {
     it("counts a tunnel that closed as open no more", () => {
       const metrics = createMetrics(1);
       const thread = threadMetrics(metrics.shared, 0);
-      thread.tunnelOpened();
-      thread.tunnelOpened();
-      thread.tunnelClosed();
+      thread.add(Counter.tunnelsOpen);
+      thread.add(Counter.tunnelsOpen);
+      thread.add(Counter.tunnelsOpen, -1);
       assert.equal(metrics.readTotals().counters.tunnelsOpen, 1);
     });
 
@@ -115,7 +115,7 @@ if (isMainThread) {
       for (const thread of [gone, gone, gone, other]) assert.ok(thread.tryAcquireConnection(9));
       gone.releaseConnection();
       for (const thread of [gone, other]) {
-        thread.tunnelOpened();
+        thread.add(Counter.tunnelsOpen);
         thread.add(Counter.requests);
       }
       metrics.forgetThread(0);

@@ -154,32 +154,13 @@ export class ThreadMetrics {
     Atomics.sub(this.#connections, 0, 1);
   }
 
-  upstreamOpened(): void {
-    this.add(Counter.upstreamConnectionsOpened);
-  }
-
-  upstreamReused(): void {
-    this.add(Counter.upstreamConnectionsReused);
-  }
-
-  retried(): void {
-    this.add(Counter.retries);
-  }
-
-  tunnelOpened(): void {
-    this.add(Counter.tunnelsOpen);
-  }
-
-  tunnelClosed(): void {
-    this.add(Counter.tunnelsOpen, -1);
-  }
-
   /** Counts an exchange that is over, whichever way. */
   finished(exchange: Finished, durationMs: number): void {
     const { status, error } = exchange;
     this.add(Counter.requests);
     if (status >= 100 && status < 600) this.add(Counter.responses1xx + Math.floor(status / 100) - 1);
     if (error !== null) this.add(FAILURES + ERROR_CODES.indexOf(error.code));
+    if (exchange.cut) this.add(Counter.responsesAborted);
     this.add(Counter.bytesIn, exchange.bytesIn);
     this.add(Counter.bytesOut, exchange.bytesOut);
     this.requestTimes.record(durationMs * 1000);
@@ -188,7 +169,7 @@ export class ThreadMetrics {
 }
 
 /** What is counted of an exchange. */
-export type Finished = Pick<Exchange, "status" | "bytesIn" | "bytesOut" | "upstreamMs" | "error">;
+export type Finished = Pick<Exchange, "status" | "bytesIn" | "bytesOut" | "upstreamMs" | "error" | "cut">;
 
 interface Region {
   readonly cells: Float64Array;

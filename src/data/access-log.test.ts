@@ -21,7 +21,7 @@ import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Logged } from "../core/access-line.ts";
 import { HeaderList } from "../core/headers.ts";
-import { type AccessLog, createAccessLog } from "./access-log.ts";
+import { AccessLog } from "./access-log.ts";
 
 const [task, target] = process.argv.slice(2);
 
@@ -281,7 +281,7 @@ function watched(
   format: "json" | "combined" = "json",
 ): { log: AccessLog; told: string[] } {
   const told: string[] = [];
-  const log = createAccessLog(
+  const log = new AccessLog(
     { path, format },
     { onError: (error) => told.push(error.message), onRecovered: (lost) => told.push(`lost ${lost}`) },
   );

@@ -31,11 +31,9 @@ export interface AccessLogEvents {
   onRecovered(lost: number): void;
 }
 
-export function createAccessLog(spec: AccessLogSpec, events: AccessLogEvents): AccessLog {
-  return new AccessLog(spec, events);
-}
-
 export class AccessLog {
+  /** Rejects where the file cannot be opened at first. With each batch of lines it is tried again. */
+  readonly opened: Promise<void>;
   /** Null for standard output. */
   readonly #path: string | null;
   readonly #line: (record: AccessRecord) => string;
@@ -59,7 +57,8 @@ export class AccessLog {
     this.#line = spec.format === "json" ? jsonLine : combinedLine;
     this.#events = events;
     this.#timer = setInterval(() => this.flush(), FLUSH_INTERVAL_MS).unref();
-    this.reopen();
+    this.opened = this.#open();
+    this.#work = this.opened.catch((error: Error) => this.#lose(0, error.message));
   }
 
   /** Lines lost since the start. */

@@ -1,6 +1,7 @@
 // A snapshot made ready to serve on one data thread: the router over compiled routes, and the pools behind them.
 
 import type { BackendSpec, RouteSpec, ServerSpec, Snapshot } from "../config/snapshot.ts";
+import { AccessLog } from "./access-log.ts";
 import { createProxy } from "./actions/proxy.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
@@ -16,6 +17,8 @@ export class ActiveSnapshot {
   readonly server: ServerSpec;
   readonly headLimits: HeadLimits;
   readonly router: Router<Route>;
+  /** Null when access logging is off. Lives on in the next snapshot that logs to the same place. */
+  readonly accessLog: AccessLog | null;
   /** By the identity of the backend: a pool lives on in the next snapshot that has the same backend. */
   readonly pools = new Map<string, BackendPool>();
 
@@ -27,6 +30,9 @@ export class ActiveSnapshot {
       headerBytes: spec.server.headerBytes,
       headerCount: spec.server.headerCount,
     };
+    const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
+    if (spec.accessLog === null) this.accessLog = null;
+    else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
     const upstreams = new Map<string, Upstream>();
     for (const { name, backends } of spec.upstreams) {
       const made = backends.map((backend) => ({
@@ -47,8 +53,9 @@ export class ActiveSnapshot {
     return pool;
   }
 
-  /** Lets go of the pools that the next snapshot does not have. */
+  /** Lets go of what the next snapshot does not have. */
   retire(next: ActiveSnapshot | null): void {
+    if (this.accessLog !== next?.accessLog) this.accessLog?.close();
     for (const [identity, pool] of this.pools) if (next?.pools.get(identity) !== pool) pool.retire();
   }
 }

@@ -43,6 +43,7 @@ export function failExchange(exchange: Exchange, error: GatewayError): void {
   exchange.action = null;
   action?.onAborted(error);
   if (exchange.status !== 0) {
+    exchange.cut = true;
     client.cut();
     return;
   }
@@ -71,5 +72,6 @@ export function finishExchange(thread: ThreadContext, exchange: Exchange): void 
   const durationMs = performance.now() - exchange.startedMs;
   if (exchange.status === 0 && exchange.error !== null) exchange.status = exchange.error.status;
   thread.metrics.finished(exchange, durationMs);
+  thread.active.accessLog?.write(exchange, durationMs);
   if (exchange.error !== null) thread.reporter.exchangeFailed(exchange);
 }

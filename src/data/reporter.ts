@@ -55,6 +55,15 @@ export class Reporter {
     this.report(error.source === "gateway" ? "error" : "warn", error.code, error.message, fields);
   }
 
+  /** The access log loses lines. */
+  onError(error: Error): void {
+    this.report("error", "the access log", error.message, {});
+  }
+
+  onRecovered(lost: number): void {
+    this.report("warn", "the access log", "the access log is written again", { lines_lost: lost });
+  }
+
   #write(level: LogLevel, message: string, fields: LogFields): void {
     this.#post({ type: "log", level, message, fields });
   }

@@ -41,7 +41,7 @@ class DataThread {
         this.#discard();
         break;
       case "reopen-logs":
-        // LOG
+        this.#context.activeOrNull?.accessLog?.reopen();
         break;
       case "drain":
         this.#drain();
@@ -56,6 +56,7 @@ class DataThread {
     try {
       const prepared = new ActiveSnapshot(snapshot, this.#context, this.#context.activeOrNull);
       this.#prepared = prepared;
+      await prepared.accessLog?.opened;
       // New listeners accept from now on; until the switch they serve what the others serve.
       if (this.#context.activeOrNull === null) this.#context.activate(prepared);
       for (const spec of snapshot.server.listeners) {
@@ -67,7 +68,11 @@ class DataThread {
       post({ type: "prepared", version: snapshot.version, problem: null });
     } catch (error) {
       this.#discard();
-      post({ type: "prepared", version: snapshot.version, problem: String(error) });
+      post({
+        type: "prepared",
+        version: snapshot.version,
+        problem: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 
@@ -108,7 +113,8 @@ class DataThread {
     for (const connection of connections) connection.destroy(error);
   }
 
-  #drained(cut: number): void {
+  async #drained(cut: number): Promise<void> {
+    await this.#context.activeOrNull?.accessLog?.close();
     post({ type: "drained", cut });
   }
 }

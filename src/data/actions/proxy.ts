@@ -10,6 +10,7 @@ import {
   UNKNOWN_LENGTH,
 } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
+import { Counter } from "../../core/metrics.ts";
 import { renderTemplate } from "../../core/template.ts";
 import { forwardedLines } from "../forwarded.ts";
 import type { BackendConnection, BackendUser } from "../http1/client.ts";
@@ -71,7 +72,7 @@ class ProxyRun implements Action, BackendUser {
   }
 
   #open(): void {
-    this.#thread.metrics.upstreamOpened();
+    this.#thread.metrics.add(Counter.upstreamConnectionsOpened);
     this.#connection = this.#backend.pool.open(this, this.#spec.timeouts.connectMs);
   }
 
@@ -80,7 +81,7 @@ class ProxyRun implements Action, BackendUser {
     this.#attempts++;
     const { request, client } = this.#exchange;
     connection.begin(request.method, request.upgrade, this.#spec.timeouts);
-    if (connection.reused) this.#thread.metrics.upstreamReused();
+    if (connection.reused) this.#thread.metrics.add(Counter.upstreamConnectionsReused);
     if (request.bodyLength === 0) {
       connection.endRequest();
       connection.write(this.#headText, null, "");
@@ -192,7 +193,7 @@ class ProxyRun implements Action, BackendUser {
       attempts: this.#attempts,
     });
     if (again) {
-      this.#thread.metrics.retried();
+      this.#thread.metrics.add(Counter.retries);
       this.#exchange.client.pauseBody();
       this.#open();
       return;
@@ -223,12 +224,16 @@ class ProxyRun implements Action, BackendUser {
     const { path, query, host, authority } = this.#exchange.request;
     const { stripPrefix, rewrite } = this.#spec;
     if ((stripPrefix === null && rewrite === null) || path === "*") return path + query;
-    let rest = path;
-    if (stripPrefix !== null && path.startsWith(stripPrefix)) {
-      rest = path.slice(stripPrefix.length);
-      if (!rest.startsWith("/")) rest = `/${rest}`;
-    }
+    const rest = stripPrefix === null ? path : withoutPrefix(path, stripPrefix);
     if (rewrite === null) return rest + query;
     return renderTemplate(rewrite, { scheme: "http", host: authority || host, path: rest, query });
   }
+}
+
+/** A prefix ends at the border of a segment: `/api` is none of `/apix`. */
+function withoutPrefix(path: string, prefix: string): string {
+  if (!path.startsWith(prefix)) return path;
+  const rest = path.slice(prefix.length);
+  if (rest.startsWith("/")) return rest;
+  return rest === "" || prefix.endsWith("/") ? `/${rest}` : path;
 }

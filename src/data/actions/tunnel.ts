@@ -3,6 +3,7 @@
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange, TunnelEnd, TunnelSocket } from "../../core/exchange.ts";
+import { Counter } from "../../core/metrics.ts";
 import type { ThreadContext } from "../thread-context.ts";
 
 export interface TunnelEnds {
@@ -32,7 +33,7 @@ class Tunnel extends Timed {
   start(): void {
     const client = this.#ends.client.socket;
     const backend = this.#ends.backend.socket;
-    this.#thread.metrics.tunnelOpened();
+    this.#thread.metrics.add(Counter.tunnelsOpen);
     this.#thread.deadlines.set(this, this.#ends.idleMs);
     this.#connect(this.#ends.client, backend, (bytes) => {
       this.#exchange.bytesIn += bytes;
@@ -68,7 +69,7 @@ class Tunnel extends Timed {
     if (this.#closed) return;
     this.#closed = true;
     this.#thread.deadlines.remove(this);
-    this.#thread.metrics.tunnelClosed();
+    this.#thread.metrics.add(Counter.tunnelsOpen, -1);
     this.#ends.client.socket.destroy();
     this.#ends.backend.socket.destroy();
     this.#exchange.client.finishTunnel();

@@ -5,8 +5,7 @@ import { HTAB, SP } from "./tables.ts";
 
 /** Whether a comma-separated list has `lower` as a member, in any case. */
 export function hasToken(list: string, lower: string): boolean {
-  if (list.length === lower.length) return equalsIgnoreCase(list, lower);
-  if (list.length < lower.length) return false;
+  if (!list.includes(",")) return equalsIgnoreCase(list, lower);
   for (const member of list.split(",")) if (equalsIgnoreCase(withoutSpace(member), lower)) return true;
   return false;
 }
@@ -28,13 +27,14 @@ export function readContentLength(value: string): number | null {
  * whole way, and the fields that are always of one hop stay readable: no writer copies them.
  */
 export function removeNamedByConnection(headers: HeaderList, connection: string): void {
+  headers.remove(Field.connection);
+  if (equalsIgnoreCase(connection, "keep-alive") || equalsIgnoreCase(connection, "close")) return;
   for (const member of connection.split(",")) {
     const name = withoutSpace(member).toLowerCase();
     if (name === "" || name === "close") continue;
     const id = fieldId(name);
     if (id === Field.other || id > Field.host) headers.removeNamed(name);
   }
-  headers.remove(Field.connection);
 }
 
 /** `String.trim` would also take bytes above ASCII. */

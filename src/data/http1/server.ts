@@ -16,6 +16,7 @@ import {
   UNKNOWN_LENGTH,
 } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
+import { plainAddress } from "../../core/ip.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
 import { adoptSocket, type Receive } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
@@ -274,7 +275,7 @@ export class ServerConnection extends Timed implements ClientStream {
       this.#body ??= new BodyReader();
       this.#body.begin(head.bodyLength === UNKNOWN_LENGTH ? BODY_CHUNKED : BODY_LENGTH, head.bodyLength);
     }
-    this.#peerAddress ??= this.#socket.remoteAddress ?? "";
+    this.#peerAddress ??= plainAddress(this.#socket.remoteAddress ?? "");
     const exchange = new Exchange(head, this, this.#peerAddress, performance.now());
     this.#exchange = exchange;
     beginExchange(this.#thread, exchange);
@@ -321,7 +322,7 @@ export class ServerConnection extends Timed implements ClientStream {
     this.#input = null;
     this.#keepAlive = false;
     this.#state = COMPLETE;
-    this.#peerAddress ??= this.#socket.remoteAddress ?? "";
+    this.#peerAddress ??= plainAddress(this.#socket.remoteAddress ?? "");
     const exchange = new Exchange(UNREADABLE_REQUEST, this, this.#peerAddress, performance.now());
     this.#exchange = exchange;
     failExchange(exchange, error);
@@ -491,6 +492,7 @@ export class ServerConnection extends Timed implements ClientStream {
     const action = exchange.action;
     exchange.action = null;
     exchange.error ??= error;
+    exchange.cut = exchange.status !== 0;
     this.#finish();
     action?.onAborted(error);
   }
