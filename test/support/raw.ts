@@ -6,7 +6,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 /** One end of a connection. All that came in stays in `received`. */
 export class RawConnection {
   readonly socket: Socket;
-  received: Buffer = Buffer.alloc(0);
+  readonly #pieces: Buffer[] = [];
+  /** Bytes in `received`. */
+  length = 0;
   /** The other side sent FIN. */
   ended = false;
   /** The connection is gone; `error` says how, if it was reset. */
@@ -24,7 +26,8 @@ export class RawConnection {
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
-      this.received = Buffer.concat([this.received, chunk]);
+      this.#pieces.push(chunk);
+      this.length += chunk.length;
       this.#changed();
     });
     socket.on("end", () => {
@@ -38,6 +41,16 @@ export class RawConnection {
       this.closed = true;
       this.#changed();
     });
+  }
+
+  get received(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces.splice(0, Infinity, Buffer.concat(this.#pieces));
+    return this.#pieces[0]!;
+  }
+
+  set received(bytes: Buffer) {
+    this.#pieces.splice(0, Infinity, bytes);
+    this.length = bytes.length;
   }
 
   /** As latin1. */
@@ -61,7 +74,7 @@ export class RawConnection {
 
   /** Resolves with all that was received when at least so many bytes are there. */
   async untilBytes(count: number): Promise<Buffer> {
-    await this.#when(() => this.received.length >= count, `${count} bytes`);
+    await this.#when(() => this.length >= count, `${count} bytes`);
     return this.received;
   }
 

@@ -136,12 +136,24 @@ export class BackendConnection extends Timed {
       if (after !== "") socket.write(after, "latin1");
       socket.uncork();
     }
-    if (this.#state === AWAIT_HEAD && this.#times !== null) this.#deadlines.set(this, this.#times.responseMs);
+    this.#requestProgressed();
     return !socket.writableNeedDrain;
   }
 
   endRequest(): void {
     this.#requestEnded = true;
+    this.#requestProgressed();
+  }
+
+  /** The deadline is the backend's while it has something to take or to answer, else the client's (http1/server.ts). */
+  #requestProgressed(): void {
+    if (this.#state === AWAIT_HEAD) {
+      if (this.#requestEnded || this.socket.writableNeedDrain) {
+        this.#deadlines.set(this, this.#times!.responseMs);
+      } else this.#deadlines.clear(this);
+    } else if (this.#state === BODY && !this.socket.isPaused()) {
+      this.#deadlines.set(this, this.#idleMs);
+    }
   }
 
   /** Other time allowed between two pieces of this response. */
@@ -320,7 +332,7 @@ export class BackendConnection extends Timed {
   }
 
   #drained(): void {
-    if (this.#state === AWAIT_HEAD && this.#times !== null) this.#deadlines.set(this, this.#times.responseMs);
+    this.#requestProgressed();
     this.#user?.onBackendDrain();
   }
 
