@@ -256,7 +256,7 @@ export class ServerConnection extends Timed implements ClientStream {
     const incoming = readRequestHead(parser);
     this.#thread.returnParser(parser);
     if (incoming instanceof GatewayError) {
-      this.#reject(incoming);
+      this.#reject(incoming, parser.method);
       return false;
     }
     this.#keepAlive = incoming.keepAlive;
@@ -314,8 +314,8 @@ export class ServerConnection extends Timed implements ClientStream {
     if (offset === this.#input!.length) this.#input = null;
   }
 
-  /** Answers a request that never became an exchange. */
-  #reject(error: GatewayError): void {
+  /** Answers a request that never became an exchange. `method` is empty where it could not be read. */
+  #reject(error: GatewayError, method = ""): void {
     const parser = this.#parser;
     if (parser !== null) this.#thread.returnParser(parser);
     this.#parser = null;
@@ -323,7 +323,12 @@ export class ServerConnection extends Timed implements ClientStream {
     this.#keepAlive = false;
     this.#state = COMPLETE;
     this.#peerAddress ??= plainAddress(this.#socket.remoteAddress ?? "");
-    const exchange = new Exchange(UNREADABLE_REQUEST, this, this.#peerAddress, performance.now());
+    const exchange = new Exchange(
+      { ...UNREADABLE_REQUEST, method },
+      this,
+      this.#peerAddress,
+      performance.now(),
+    );
     this.#exchange = exchange;
     failExchange(exchange, error);
   }
