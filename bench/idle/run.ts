@@ -10,7 +10,6 @@ import { runRounds } from "../lib/rounds.ts";
 import { createScratchFolder } from "../lib/scratch.ts";
 import { fitLine, median } from "../lib/statistics.ts";
 import { runWrk } from "../lib/wrk.ts";
-import { startBackend } from "../proxy/backend.ts";
 import { startContestant } from "../proxy/contestants.ts";
 import { startCrowd } from "./crowd.ts";
 
@@ -44,18 +43,13 @@ if (!options.quick && options.without.length === 0) {
 
 /** Readings of every round by contestant. */
 async function measureAll(count: number): Promise<Record<string, readonly Readings[]>> {
-  await using backend = await startBackend(folder, cores.load);
-  const readings = await runRounds(names, count, (name) => climb(name, backend.port));
+  const readings = await runRounds(names, count, climb);
   return Object.fromEntries(names.map((name, index) => [name, readings[index] ?? []]));
 }
 
 /** A fresh process, warmed up so that code and young generation have their working size, then the levels in turn. */
-async function climb(name: string, backendPort: number): Promise<Readings> {
-  await using server = await startContestant(name, folder, {
-    backendPort,
-    cores: cores.server,
-    logged: false,
-  });
+async function climb(name: string): Promise<Readings> {
+  await using server = await startContestant(name, folder, cores, false);
   const request = { path: "/small", method: "GET", bodyBytes: 0 } as const;
   await runWrk({ ...request, port: server.port, connections: 64, seconds: 2, cores: cores.load });
   using crowd = startCrowd(server.port, cores.load);

@@ -17,13 +17,11 @@ export interface Launch {
   readonly outputPath: string;
 }
 
-/** A running server; `await using` stops it at the end of its block. */
+/** A running server; `await using` stops it at the end of its block and waits until it has ended. */
 export interface Server extends AsyncDisposable {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
-  /** Asks it to end and waits until it has. */
-  stop(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -35,14 +33,14 @@ export async function startServer(launch: Launch): Promise<Server> {
   const child = spawn(command, args, { stdio: ["ignore", output, output] });
   closeSync(output);
   await once(child, "spawn");
-  const stop = () => stopChild(child);
   try {
     await untilAnswering(child, launch);
   } catch (error) {
-    await stop();
+    await stop(child);
     throw error;
   }
-  return { name: launch.name, pid: child.pid ?? 0, port: launch.port, stop, [Symbol.asyncDispose]: stop };
+  const { name, port } = launch;
+  return { name, port, pid: child.pid ?? 0, [Symbol.asyncDispose]: () => stop(child) };
 }
 
 /** Every link of the chain replaces itself with the next, so the process id is the command's own. */
@@ -83,7 +81,7 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");

@@ -3,9 +3,11 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Cores } from "../lib/cores.ts";
 import { startNginx } from "../lib/nginx.ts";
 import { freePort, type Server, startServer } from "../lib/server.ts";
 import { startSluice } from "../lib/sluice.ts";
+import { startBackend } from "./backend.ts";
 
 export interface Setting {
   /** Unique within the folder: it names the server's files. */
@@ -34,17 +36,23 @@ export interface ProxyServer extends Server {
   readonly accessLog: string | null;
 }
 
+/** Starts it with a backend of its own, both stopped together. */
 export async function startContestant(
   name: string,
   folder: string,
-  place: Pick<Setting, "backendPort" | "cores"> & { readonly logged: boolean },
+  cores: Cores,
+  logged: boolean,
 ): Promise<ProxyServer> {
   const start = CONTESTANTS[name];
   if (start === undefined) throw new Error(`Cannot start "${name}": expected ${Object.keys(CONTESTANTS)}`);
-  const fileName = `${name.replaceAll(" ", "-")}-${place.logged ? "logged" : "plain"}`;
-  const accessLog = place.logged ? join(folder, `${fileName}.access.log`) : null;
-  const server = await start({ ...place, name: fileName, folder, accessLog, port: await freePort() });
-  return { ...server, name, accessLog };
+  const fileName = `${name.replaceAll(" ", "-")}-${logged ? "logged" : "plain"}`;
+  const accessLog = logged ? join(folder, `${fileName}.access.log`) : null;
+  await using stack = new AsyncDisposableStack();
+  const backend = stack.use(await startBackend(folder, `${fileName}-backend`, cores.load));
+  const place = { port: await freePort(), backendPort: backend.port, cores: cores.server };
+  const server = stack.use(await start({ ...place, name: fileName, folder, accessLog }));
+  const both = stack.move();
+  return { ...server, name, accessLog, [Symbol.asyncDispose]: () => both.disposeAsync() };
 }
 
 export function startSluiceProxy(setting: Setting, nodeOptions: readonly string[] = []): Promise<Server> {

@@ -56,7 +56,7 @@ console.log(
 console.log(table(["self time", "share"], rowsOf(times, busy)));
 
 async function runUnderProfile(): Promise<ThreadTicks> {
-  await using backend = await startBackend(folder, cores.load);
+  await using backend = await startBackend(folder, "backend", cores.load);
   const place = {
     folder,
     port: await freePort(),

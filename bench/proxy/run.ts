@@ -9,7 +9,6 @@ import { measure, type Sample } from "../lib/measure.ts";
 import { describe, writeResults } from "../lib/report.ts";
 import { runRounds } from "../lib/rounds.ts";
 import { createScratchFolder } from "../lib/scratch.ts";
-import { startBackend } from "./backend.ts";
 import { type Case, EXCHANGES, fullCases, quickCases } from "./cases.ts";
 import { CONTESTANTS, type ProxyServer, startContestant } from "./contestants.ts";
 import { type CaseResult, caseTable, caseTitle, errorCount, verdict } from "./summary.ts";
@@ -45,14 +44,12 @@ if (results.length === fullCases().length && options.without.length === 0) {
 if (results.some(({ samples }) => errorCount(Object.values(samples).flat()) > 0)) process.exitCode = 1;
 
 async function runCases(cases: readonly Case[]): Promise<CaseResult[]> {
-  await using backend = await startBackend(folder, cores.load);
   const results: CaseResult[] = [];
   for (const [logged, group] of Map.groupBy(cases, (test) => test.logged)) {
     await using stack = new AsyncDisposableStack();
     const servers: ProxyServer[] = [];
     for (const name of names) {
-      const place = { backendPort: backend.port, cores: cores.server, logged };
-      servers.push(stack.use(await startContestant(name, folder, place)));
+      servers.push(stack.use(await startContestant(name, folder, cores, logged)));
     }
     for (const server of servers) await verifyContestant(server);
     for (const test of group) {
