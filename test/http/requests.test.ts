@@ -9,11 +9,11 @@ import { valuesOf } from "./strict-reading.ts";
 
 const LIMITS = { line: 256, bytes: 1024, count: 10, body: 100 };
 const { line, bytes, count, body } = LIMITS;
-const EXTRA = `limits: { request_line: ${line}, header_bytes: ${bytes}, header_count: ${count}, body_size: ${body} }\n`;
+const SECTIONS = `limits: { request_line: ${line}, header_bytes: ${bytes}, header_count: ${count}, body_size: ${body} }\n`;
 
 let pair: Pair;
 before(async () => {
-  pair = await Pair.start({ extra: EXTRA });
+  pair = await Pair.start({ sections: SECTIONS });
 });
 beforeEach(() => pair.origin.reset());
 after(() => pair.stop());

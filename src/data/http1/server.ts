@@ -148,7 +148,7 @@ export class ServerConnection extends Timed implements ClientStream {
   drained(): void {
     if (this.#waitingFor === WAIT_CLIENT) {
       this.#thread.deadlines.clear(this);
-      if (this.#state === IDLE) this.#wait(WAIT_REQUEST, this.#thread.active.server.keepAliveTimeoutMs);
+      if (this.#state === IDLE) this.#awaitRequest();
       else if (this.#state === BODY && !this.#bodyPaused) this.#waitForBody();
     }
     this.#exchange?.action?.onClientDrain();
@@ -223,6 +223,8 @@ export class ServerConnection extends Timed implements ClientStream {
   #step(): boolean {
     switch (this.#state) {
       case IDLE:
+        // A client that takes no answers gets no more of them: what it sent ahead waits.
+        if (this.#socket.writableNeedDrain) return false;
         this.#state = HEAD;
         this.#parser = this.#thread.borrowParser();
         return this.#readHead(true);
@@ -476,6 +478,10 @@ export class ServerConnection extends Timed implements ClientStream {
       return;
     }
     this.#state = IDLE;
+    if (this.#flowing()) this.#awaitRequest();
+  }
+
+  #awaitRequest(): void {
     this.#wait(WAIT_REQUEST, this.#thread.active.server.keepAliveTimeoutMs);
     if (this.#input !== null && !this.#pumping) this.#pump();
     if (this.#input === null && this.#socket.isPaused()) this.#socket.resume();
