@@ -46,7 +46,6 @@ export function quickCases(): Case[] {
   const short = { logged: false, rounds: 4, seconds: 1 };
   return [
     { ...short, exchange: "GET 13 B", connections: 64 },
-    { ...short, exchange: "GET 13 B", connections: 1 },
     { ...short, exchange: "GET 13 B", connections: 1000 },
     { ...short, exchange: "GET 64 KB", connections: 64 },
     { ...short, exchange: "POST 64 KB", connections: 64 },
