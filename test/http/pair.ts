@@ -1,12 +1,16 @@
 // A gateway in a process of its own, and the origin that it proxies to. Runs in tests.
 
-import { type GatewayOptions, TestGateway } from "../support/gateway.ts";
+import { TestGateway } from "../support/gateway.ts";
 import { Client } from "./client.ts";
 import { Origin } from "./origin.ts";
 
-export interface PairOptions extends GatewayOptions {
+export interface PairOptions {
+  /** More of the inside of the `server` section. */
+  readonly server?: string;
   /** More routes beside the one to the origin, which is for everything; as YAML flow. */
   readonly routes?: string;
+  /** More upstreams beside the origin; as YAML flow. */
+  readonly backends?: string;
   /** More sections of the configuration. */
   readonly sections?: string;
 }
@@ -15,12 +19,15 @@ export class Pair {
   readonly gateway: TestGateway;
   readonly origin: Origin;
 
-  static async start({ routes = "", sections = "", ...options }: PairOptions = {}): Promise<Pair> {
+  static async start(options: PairOptions = {}): Promise<Pair> {
+    const { server = "", backends = "", routes = "", sections = "" } = options;
     const origin = await Origin.start();
-    const backends = `backends: { origin: [{ host: 127.0.0.1, port: ${origin.port} }] }\n`;
-    const config = `${backends}routing: { all: { upstream: origin }, ${routes} }\n${sections}`;
+    const upstreams = `backends: { origin: [{ host: 127.0.0.1, port: ${origin.port} }], ${backends} }\n`;
+    const config = `${upstreams}routing: { all: { upstream: origin }, ${routes} }\n${sections}`;
     try {
-      return new Pair(await TestGateway.start(config, options), origin);
+      // A test that fails leaves its connections open: do not wait for them.
+      const gateway = await TestGateway.start(config, { server: `shutdown_timeout: 1s, ${server}` });
+      return new Pair(gateway, origin);
     } catch (error) {
       await origin.stop();
       throw error;
