@@ -38,10 +38,10 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
       forwardedFor = `${headers.join(Field.xForwardedFor)!}, ${peerAddress}`;
       headers.remove(Field.xForwardedFor);
     } else if (id === Field.xForwardedProto) {
-      proto = headers.values[i]!;
+      proto = headers.valueAt(i);
       headers.remove(Field.xForwardedProto);
     } else if (id === Field.xForwardedHost) {
-      host = headers.values[i]!;
+      host = headers.valueAt(i);
       headers.remove(Field.xForwardedHost);
     }
   }

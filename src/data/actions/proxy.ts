@@ -15,7 +15,7 @@ import { renderTemplate } from "../../core/template.ts";
 import { forwardedLines } from "../forwarded.ts";
 import type { BackendConnection, BackendUser } from "../http1/client.ts";
 import { hasToken } from "../http1/fields.ts";
-import { chunkStart, fieldLines, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
+import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
 import { failExchange } from "../pipeline.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Balancer } from "../upstream/balancers/balancer.ts";
@@ -211,7 +211,7 @@ class ProxyRun implements Action, BackendUser {
     const forwarded = forwardedLines(this.#exchange, this.#thread.active.server.realIpHeader);
     headers.remove(Field.host);
     const host = request.authority === "" ? this.#backend.spec.host : request.authority;
-    let text = `${request.method} ${this.#target()} HTTP/1.1\r\nHost: ${host}\r\n${fieldLines(headers)}${forwarded}`;
+    let text = `${request.method} ${this.#target()} HTTP/1.1\r\nHost: ${host}\r\n${headers.forwardLines()}${forwarded}`;
     if (bodyLength === UNKNOWN_LENGTH) text += "Transfer-Encoding: chunked\r\n";
     else if (bodyLength > 0 || headers.ids.includes(Field.contentLength))
       text += `Content-Length: ${bodyLength}\r\n`;

@@ -364,12 +364,7 @@ export class HeadParser {
     } else if (this.#kind === "response") {
       this.reason = text.slice(this.#reasonStart, this.#reasonEnd);
     }
-    const headers = new HeaderList();
-    const marks = this.#marks;
-    for (let field = 0, at = 0; field < this.#fields; field++, at += 4) {
-      headers.add(text.slice(marks[at], marks[at + 1]), text.slice(marks[at + 2], marks[at + 3]));
-    }
-    this.headers = headers;
+    this.headers = HeaderList.parsed(text, this.#marks, this.#fields);
   }
 
   #unexpected(byte: number, where: string, expected: string): number {

@@ -10,17 +10,6 @@ export const LAST_CHUNK = "0\r\n\r\n";
 /** Up to this size a body is cheaper as part of the head's string than as a second buffer (bench/README.md). */
 export const SMALL_BODY_BYTES = 16_384;
 
-/** All fields that may be forwarded, as lines. */
-export function fieldLines(headers: HeaderList): string {
-  const { names, values, ids } = headers;
-  let lines = "";
-  for (let i = 0; i < names.length; i++) {
-    const id = ids[i]!;
-    if (id > Field.lastHopByHop || id === Field.other) lines += `${names[i]!}: ${values[i]!}\r\n`;
-  }
-  return lines;
-}
-
 /** How a response body is framed on an HTTP/1 connection. */
 export const FRAME_NONE = 0;
 export const FRAME_LENGTH = 1;
@@ -36,7 +25,7 @@ export function framingOf(head: ResponseHead, method: string, protocol: string):
 
 /** `connection` is the value of the Connection field, or empty. */
 export function responseHeadText(head: ResponseHead, framing: number, connection: string): string {
-  let text = statusLine(head) + fieldLines(head.headers);
+  let text = statusLine(head) + head.headers.forwardLines();
   // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
   if (head.headers.get(Field.date) === null) text += `Date: ${dateNow()}\r\n`;
   if (framing === FRAME_CHUNKED) text += "Transfer-Encoding: chunked\r\n";
@@ -49,7 +38,7 @@ export function responseHeadText(head: ResponseHead, framing: number, connection
 /** The head of a 1xx response; `protocol` is the one that a 101 switches to. */
 export function informationalText(head: ResponseHead, protocol: string | null): string {
   const upgrade = protocol === null ? "" : `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`;
-  return `${statusLine(head)}${fieldLines(head.headers)}${upgrade}\r\n`;
+  return `${statusLine(head)}${head.headers.forwardLines()}${upgrade}\r\n`;
 }
 
 function statusLine(head: ResponseHead): string {
@@ -68,9 +57,9 @@ export function lastChunk(trailers: HeaderList | null): string {
   if (trailers === null) return LAST_CHUNK;
   let lines = "";
   for (let i = 0; i < trailers.length; i++) {
-    const name = trailers.names[i]!;
+    const name = trailers.nameAt(i);
     if (trailers.ids[i] === Field.other && !NOT_IN_TRAILERS.has(name.toLowerCase())) {
-      lines += `${name}: ${trailers.values[i]!}\r\n`;
+      lines += `${name}: ${trailers.valueAt(i)}\r\n`;
     }
   }
   return `0\r\n${lines}\r\n`;

@@ -1,7 +1,7 @@
 // The routes of one host, found by path: exact paths first, then prefixes, longest first. Data threads.
 
 import type { RouteSpec } from "../../config/snapshot.ts";
-import { equalsIgnoreCase, Field, type HeaderList } from "../../core/headers.ts";
+import type { HeaderList } from "../../core/headers.ts";
 
 /** A route in one bucket: those with the same host and path, best first. */
 interface Candidate<T> {
@@ -75,17 +75,7 @@ function firstMatch<T>(bucket: readonly Candidate<T>[], method: string, headers:
 
 function hasAll(headers: HeaderList, wanted: RouteSpec["headers"]): boolean {
   for (let i = 0; i < wanted.length; i++) {
-    if (!hasField(headers, wanted[i]!.name, wanted[i]!.value)) return false;
+    if (!headers.has(wanted[i]!.name, wanted[i]!.value)) return false;
   }
   return true;
-}
-
-/** Whether any field of that name has that value, or is there at all when `value` is null. */
-function hasField(headers: HeaderList, lowerName: string, value: string | null): boolean {
-  const { ids, names, values } = headers;
-  for (let i = 0; i < names.length; i++) {
-    if (value !== null && values[i] !== value) continue;
-    if (ids[i] !== Field.removed && equalsIgnoreCase(names[i]!, lowerName)) return true;
-  }
-  return false;
 }
