@@ -207,7 +207,7 @@ class ProxyRun implements Action, BackendUser {
   #requestHead(): string {
     const { request } = this.#exchange;
     const { headers, bodyLength, upgrade } = request;
-    const te = headers.get(Field.te);
+    const te = headers.join(Field.te);
     const forwarded = forwardedLines(this.#exchange, this.#thread.active.server.realIpHeader);
     headers.remove(Field.host);
     const host = request.authority === "" ? this.#backend.spec.host : request.authority;
