@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { GatewayError } from "../../src/core/errors.ts";
 import { UNKNOWN_LENGTH } from "../../src/core/exchange.ts";
+import { Field } from "../../src/core/headers.ts";
 import {
   BODY_CHUNKED,
   BODY_LENGTH,
@@ -17,7 +18,13 @@ import { FAILED, type HeadKind, HeadParser } from "../../src/data/http1/head-par
 import { readRequestHead } from "../../src/data/http1/request-head.ts";
 import { readResponseHead } from "../../src/data/http1/response-head.ts";
 import { chunkedBody, edited, inPieces, requestHead, responseHead } from "./generators.ts";
-import { type Field, type Framing, readChunked, readRequest, readResponse } from "./strict-reading.ts";
+import {
+  type Field as FieldLine,
+  type Framing,
+  readChunked,
+  readRequest,
+  readResponse,
+} from "./strict-reading.ts";
 
 const LIMITS = { lineBytes: 512, headerBytes: 1024, headerCount: 16 };
 /** Within reach of the generated heads. */
@@ -58,7 +65,7 @@ interface ParsedBody {
   readonly data: string;
   readonly done: boolean;
   readonly fault: string | null;
-  readonly trailers: readonly Field[];
+  readonly trailers: readonly FieldLine[];
   readonly rest: string;
 }
 
@@ -76,11 +83,11 @@ function parseChunked(pieces: readonly string[]): ParsedBody {
     break;
   }
   const { done, fault, trailers } = reader;
-  const fields = trailers?.names.map((name, i): Field => [name, trailers.values[i]!]) ?? [];
+  const fields = trailers?.names.map((name, i): FieldLine => [name, trailers.values[i]!]) ?? [];
   return { data, done, fault, trailers: fields, rest: fault === null ? rest : "" };
 }
 
-function fieldsOf(parser: HeadParser): Field[] {
+function fieldsOf(parser: HeadParser): FieldLine[] {
   return parser.headers.names.map((name, i) => [name, parser.headers.values[i]!]);
 }
 
@@ -186,6 +193,21 @@ describe("what a strict reader accepts, the engine accepts too", () => {
       if (strict !== null) assert.notEqual(parseHead("response", [text]).rest, null);
       return strict !== null;
     });
+  });
+});
+
+describe("the fields that go on", () => {
+  it("are those of the head, whatever of them was taken out, written in one way", () => {
+    const property = fc.property(edited(requestHead), fc.nat(), (text, taken) => {
+      const { parser, rest } = parseHead("request", [text]);
+      if (rest === null) return;
+      const { headers } = parser;
+      headers.remove(headers.ids[taken % headers.length] ?? Field.removed);
+      const isLeft = (id: number) => id === Field.other || id > Field.lastHopByHop;
+      const left = fieldsOf(parser).filter((_, i) => isLeft(headers.ids[i]!));
+      assert.equal(headers.forwardLines(), left.map(([name, value]) => `${name}: ${value}\r\n`).join(""));
+    });
+    fc.assert(property, RUNS);
   });
 });
 
