@@ -71,8 +71,7 @@ const UNDERSCORE = 95;
 const LOWER = 0x20;
 
 interface KnownName {
-  readonly name: string;
-  readonly first: number;
+  readonly name: Uint8Array;
   readonly id: number;
 }
 
@@ -80,35 +79,47 @@ interface KnownName {
 const byLength: KnownName[][] = [];
 for (const [name, id] of KNOWN) {
   while (byLength.length <= name.length) byLength.push([]);
-  byLength[name.length]!.push({ name, first: name.charCodeAt(0), id });
+  byLength[name.length]!.push({ name: Buffer.from(name, "latin1"), id });
 }
 
 /**
- * The `Field` id of the name that stands in `text` from `start` to `end`, in any case. A name that a backend could take
- * for one of the forwarding fields (`X_Forwarded_For`) is `removed`: nobody can say whose it is.
+ * The `Field` id of the token in `bytes` from `start` to `end`, in any case. A name that a backend could take for one of
+ * the forwarding fields (`X_Forwarded_For`) is `removed`: nobody can say whose it is.
  */
-export function fieldId(text: string, start = 0, end = text.length): number {
+export function fieldIdAt(bytes: Uint8Array, start: number, end: number): number {
   const candidates = byLength[end - start];
-  if (candidates === undefined || candidates.length === 0) return Field.other;
-  const first = text.charCodeAt(start) | LOWER;
+  if (candidates === undefined) return Field.other;
+  const first = bytes[start]! | LOWER;
   for (let i = 0; i < candidates.length; i++) {
-    const known = candidates[i]!;
-    if (known.first !== first) continue;
-    if (isNameAt(text, start, known.name)) return known.id;
-    const forwarding = known.id >= Field.xForwardedFor && known.id <= Field.xForwardedOther;
-    if (forwarding && isVariableAt(text, start, known.name)) return Field.removed;
+    const { name, id } = candidates[i]!;
+    if (name[0] !== first) continue;
+    let at = 1;
+    // In a token only an upper-case letter becomes a letter by this bit.
+    while (at < name.length && (bytes[start + at]! | LOWER) === name[at]) at++;
+    if (at === name.length) return id;
+    const forwarding = id >= Field.xForwardedFor && id <= Field.xForwardedOther;
+    if (forwarding && isVariableAt(bytes, start, name, at)) return Field.removed;
   }
   return Field.other;
+}
+
+/** `fieldIdAt` for a name by itself. */
+export function fieldId(name: string): number {
+  return fieldIdAt(Buffer.from(name, "latin1"), 0, name.length);
+}
+
+/** Whether the rest from `at` on is the same where `_` and `-` are the same. */
+function isVariableAt(bytes: Uint8Array, start: number, name: Uint8Array, at: number): boolean {
+  for (let i = at; i < name.length; i++) {
+    const byte = bytes[start + i]!;
+    if ((byte | LOWER) !== name[i] && !(byte === UNDERSCORE && name[i] === DASH)) return false;
+  }
+  return true;
 }
 
 /** Whether `text` is `lower` in any case. `lower` is a lower-case token. */
 export function equalsIgnoreCase(text: string, lower: string): boolean {
   return text.length === lower.length && isNameAt(text, 0, lower);
-}
-
-/** Whether CGI, FastCGI, WSGI or PHP make one variable of both names: there `_` and `-` are the same. */
-export function isSameVariable(name: string, lower: string): boolean {
-  return name.length === lower.length && isVariableAt(name, 0, lower);
 }
 
 function isNameAt(text: string, start: number, lower: string): boolean {
@@ -120,7 +131,8 @@ function isNameAt(text: string, start: number, lower: string): boolean {
   return true;
 }
 
-function isVariableAt(text: string, start: number, lower: string): boolean {
+/** Whether CGI, FastCGI, WSGI or PHP make one variable of both names: there `_` and `-` are the same. */
+function isSameVariableAt(text: string, start: number, lower: string): boolean {
   for (let i = 0; i < lower.length; i++) {
     const code = text.charCodeAt(start + i);
     const want = lower.charCodeAt(i);
@@ -130,28 +142,36 @@ function isVariableAt(text: string, start: number, lower: string): boolean {
   return true;
 }
 
-/** Numbers that say where a field stands in the text: start and end of its name, start and end of its value. */
-export const MARKS_PER_FIELD = 4;
+/** Numbers that say where a field stands in the text: start and end of its name, of its value, and its `Field` id. */
+export const MARKS_PER_FIELD = 5;
 
 /**
  * Header fields in the order received. Names keep their case; values are latin1 without outer white space.
- * They stay in the text they came in, and marks say where: most are only passed on, and never become strings.
+ * They stay in the text they came in: most are only passed on, and never become strings.
  */
 export class HeaderList {
   #text = "";
-  #marks: number[] = [];
+  /** Four for each field: start and end of its name, start and end of its value. */
+  #places: number[] = [];
   /** `Field` id of each name; `Field.removed` for a field taken out. */
   ids: number[] = [];
 
   /** The fields of a head. `marks` has MARKS_PER_FIELD numbers for each and is copied. */
   static parsed(text: string, marks: Int32Array, count: number): HeaderList {
     const list = new HeaderList();
-    const copied = new Array<number>(count * MARKS_PER_FIELD);
-    for (let i = 0; i < copied.length; i++) copied[i] = marks[i]!;
+    const places = new Array<number>(4 * count);
     const ids = new Array<number>(count);
-    for (let i = 0; i < count; i++) ids[i] = fieldId(text, copied[4 * i], copied[4 * i + 1]);
+    for (let field = 0; field < count; field++) {
+      const mark = field * MARKS_PER_FIELD;
+      const place = 4 * field;
+      places[place] = marks[mark]!;
+      places[place + 1] = marks[mark + 1]!;
+      places[place + 2] = marks[mark + 2]!;
+      places[place + 3] = marks[mark + 3]!;
+      ids[field] = marks[mark + 4]!;
+    }
     list.#text = text;
-    list.#marks = copied;
+    list.#places = places;
     list.ids = ids;
     return list;
   }
@@ -169,17 +189,17 @@ export class HeaderList {
   }
 
   nameAt(index: number): string {
-    return this.#text.slice(this.#marks[4 * index], this.#marks[4 * index + 1]);
+    return this.#text.slice(this.#places[4 * index], this.#places[4 * index + 1]);
   }
 
   valueAt(index: number): string {
-    return this.#text.slice(this.#marks[4 * index + 2], this.#marks[4 * index + 3]);
+    return this.#text.slice(this.#places[4 * index + 2], this.#places[4 * index + 3]);
   }
 
   add(name: string, value: string): void {
     const start = this.#text.length;
     const nameEnd = start + name.length;
-    this.#marks.push(start, nameEnd, nameEnd + 2, nameEnd + 2 + value.length);
+    this.#places.push(start, nameEnd, nameEnd + 2, nameEnd + 2 + value.length);
     this.#text += `${name}: ${value}\r\n`;
     this.ids.push(fieldId(name));
   }
@@ -232,9 +252,9 @@ export class HeaderList {
   /** Takes out every field that a backend could take for the one of this lower-case name. */
   removeVariable(lowerName: string): void {
     for (let i = 0; i < this.ids.length; i++) {
-      const start = this.#marks[4 * i]!;
-      const sameLength = this.#marks[4 * i + 1]! - start === lowerName.length;
-      if (sameLength && isVariableAt(this.#text, start, lowerName)) this.ids[i] = Field.removed;
+      const start = this.#places[4 * i]!;
+      const sameLength = this.#places[4 * i + 1]! - start === lowerName.length;
+      if (sameLength && isSameVariableAt(this.#text, start, lowerName)) this.ids[i] = Field.removed;
     }
   }
 
@@ -244,17 +264,17 @@ export class HeaderList {
    */
   forwardLines(): string {
     const text = this.#text;
-    const marks = this.#marks;
+    const places = this.#places;
     let lines = "";
     let runStart = 0;
     let runEnd = 0;
     for (let i = 0; i < this.ids.length; i++) {
       const id = this.ids[i]!;
       if (id <= Field.lastHopByHop && id !== Field.other) continue;
-      const start = marks[4 * i]!;
-      const valueEnd = marks[4 * i + 3]!;
+      const start = places[4 * i]!;
+      const valueEnd = places[4 * i + 3]!;
       const plain =
-        marks[4 * i + 2] === marks[4 * i + 1]! + 2 && text.charCodeAt(marks[4 * i + 1]! + 1) === SPACE;
+        places[4 * i + 2] === places[4 * i + 1]! + 2 && text.charCodeAt(places[4 * i + 1]! + 1) === SPACE;
       if (!plain || text.charCodeAt(valueEnd) !== CR) {
         lines += `${text.slice(runStart, runEnd)}${this.nameAt(i)}: ${this.valueAt(i)}\r\n`;
         runStart = 0;
@@ -274,8 +294,8 @@ export class HeaderList {
   #indexOf(lowerName: string, from: number): number {
     for (let i = from; i < this.ids.length; i++) {
       if (this.ids[i] === Field.removed) continue;
-      const start = this.#marks[4 * i]!;
-      const sameLength = this.#marks[4 * i + 1]! - start === lowerName.length;
+      const start = this.#places[4 * i]!;
+      const sameLength = this.#places[4 * i + 1]! - start === lowerName.length;
       if (sameLength && isNameAt(this.#text, start, lowerName)) return i;
     }
     return -1;

@@ -6,7 +6,7 @@
 //   trailers:                                           fields
 //   fields:    *( NAME ":" OWS VALUE OWS CRLF ) CRLF
 
-import { HeaderList } from "../../core/headers.ts";
+import { fieldIdAt, HeaderList, MARKS_PER_FIELD } from "../../core/headers.ts";
 import { COLON, CR, HTAB, LF, SP, TOKEN, VALUE, VISIBLE } from "./tables.ts";
 
 export const NEED_MORE = -1;
@@ -65,7 +65,7 @@ export class HeadParser {
   fault: HeadFault = "malformed";
   message = "";
 
-  // Offsets are relative to the first byte of the head. A mark is four of them: name start and end, value start and end.
+  // Offsets are relative to the first byte of the head. See MARKS_PER_FIELD for the marks.
   #state: number;
   #position = 0;
   #limitAt = 0;
@@ -75,7 +75,7 @@ export class HeadParser {
   #targetEnd = 0;
   #reasonStart = 0;
   #reasonEnd = 0;
-  #marks = new Int32Array(4 * 32);
+  #marks = new Int32Array(32 * MARKS_PER_FIELD);
   #fields = 0;
   #kept: Buffer | null = null;
   #keptLength = 0;
@@ -140,6 +140,9 @@ export class HeadParser {
 
   /** Returns the offset in `bytes` behind the head, NEED_MORE or FAILED. */
   #scan(bytes: Buffer, base: number, available: number): number {
+    const token = TOKEN;
+    const value = VALUE;
+    const visible = VISIBLE;
     let state = this.#state;
     let i = base + this.#position;
     let limit = base + this.#limitAt;
@@ -164,7 +167,7 @@ export class HeadParser {
           state = METHOD;
           break;
         case METHOD:
-          while (i < end && TOKEN[bytes[i]!] === 1) i++;
+          while (i < end && token[bytes[i]!] === 1) i++;
           if (i === end) break;
           if (bytes[i] !== SP || i - base === this.#methodStart) {
             return this.#unexpected(bytes[i]!, "in the method", "a token and one space");
@@ -175,7 +178,7 @@ export class HeadParser {
           state = TARGET;
           break;
         case TARGET:
-          while (i < end && VISIBLE[bytes[i]!] === 1) i++;
+          while (i < end && visible[bytes[i]!] === 1) i++;
           if (i === end) break;
           if (bytes[i] !== SP || i - base === this.#tokenStart) {
             return this.#unexpected(bytes[i]!, "in the request target", "visible ASCII and one space");
@@ -224,12 +227,12 @@ export class HeadParser {
           state = NAME;
           break;
         case NAME:
-          while (i < end && TOKEN[bytes[i]!] === 1) i++;
+          while (i < end && token[bytes[i]!] === 1) i++;
           if (i === end) break;
           if (bytes[i] !== COLON || i - base === this.#tokenStart) {
             return this.#unexpected(bytes[i]!, "in a field name", 'a token and ":"');
           }
-          this.#markName(this.#tokenStart, i - base);
+          this.#markName(bytes, base, i);
           i++;
           state = BEFORE_VALUE;
           break;
@@ -240,7 +243,7 @@ export class HeadParser {
           state = FIELD_VALUE;
           break;
         case FIELD_VALUE: {
-          while (i < end && VALUE[bytes[i]!] === 1) i++;
+          while (i < end && value[bytes[i]!] === 1) i++;
           if (i === end) break;
           if (bytes[i] !== CR)
             return this.#unexpected(bytes[i]!, "in a field value", "visible characters and CRLF");
@@ -293,7 +296,7 @@ export class HeadParser {
           i++;
           break;
         case REASON:
-          while (i < end && VALUE[bytes[i]!] === 1) i++;
+          while (i < end && value[bytes[i]!] === 1) i++;
           if (i === end) break;
           if (bytes[i] !== CR)
             return this.#unexpected(bytes[i]!, "in the reason phrase", "visible characters and CRLF");
@@ -337,19 +340,20 @@ export class HeadParser {
     return false;
   }
 
-  #markName(start: number, end: number): void {
-    const at = 4 * this.#fields;
+  #markName(bytes: Buffer, base: number, end: number): void {
+    const at = MARKS_PER_FIELD * this.#fields;
     if (at === this.#marks.length) {
       const grown = new Int32Array(2 * this.#marks.length);
       grown.set(this.#marks);
       this.#marks = grown;
     }
-    this.#marks[at] = start;
-    this.#marks[at + 1] = end;
+    this.#marks[at] = this.#tokenStart;
+    this.#marks[at + 1] = end - base;
+    this.#marks[at + 4] = fieldIdAt(bytes, base + this.#tokenStart, end);
   }
 
   #markValue(start: number, end: number): void {
-    const at = 4 * this.#fields;
+    const at = MARKS_PER_FIELD * this.#fields;
     this.#marks[at + 2] = start;
     this.#marks[at + 3] = end;
     this.#fields++;
