@@ -19,6 +19,9 @@ export type Answer = (request: SeenRequest, connection: RawConnection) => string
 
 export const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+/** What follows is no longer HTTP. */
+const SWITCHED = "HTTP/1.1 101 ";
+
 export class Origin {
   /** Whole requests, in the order of their last bytes. */
   requests: SeenRequest[] = [];
@@ -73,6 +76,7 @@ export class Origin {
         this.requests.push(request.seen);
         const answer = this.answer(request.seen, connection);
         if (answer !== null) connection.write(answer);
+        if (answer?.startsWith(SWITCHED)) used = Number.POSITIVE_INFINITY;
       }
     });
   }
