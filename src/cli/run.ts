@@ -8,6 +8,9 @@ import { Demo } from "./demo.ts";
 
 const DEFAULT_FILE = "sluice.yaml";
 
+/** A second signal within this is an echo of the first; after it, the gateway ends without waiting. */
+const IMPATIENCE_MS = 1000;
+
 /** Resolves with the exit code when the gateway ended. */
 export async function run({ config }: { config?: string }): Promise<number> {
   const log = createLog();
@@ -43,23 +46,34 @@ function untilStopped(gateway: Gateway, log: Log): Promise<void> {
   process.on("SIGHUP", () => void gateway.reload());
   process.on("SIGUSR2", () => gateway.reopenLogs());
   return new Promise((resolve) => {
+    let stopping = 0;
     const stop = async (signal: NodeJS.Signals) => {
+      if (stopping > 0) {
+        // A terminal and npm both pass Ctrl-C on, at the same moment. Only one that comes later is meant as "at once".
+        if (performance.now() - stopping > IMPATIENCE_MS) process.exit(1);
+        return;
+      }
+      stopping = performance.now();
       log.info(`${signal}: no new connections, ending what is under way`);
       const cut = await gateway.stop();
-      const { counters, requestTimes } = gateway.metrics.readTotals();
-      if (cut > 0) log.warn({ connections: cut }, "connections cut at server.shutdown_timeout");
-      log.info(
-        {
-          requests: counters.requests,
-          failed_5xx: counters.responses5xx,
-          p50_ms: requestTimes.quantile(0.5) / 1000,
-          p99_ms: requestTimes.quantile(0.99) / 1000,
-        },
-        "stopped",
-      );
+      logTotals(gateway, log, cut);
       resolve();
     };
-    process.once("SIGTERM", stop);
-    process.once("SIGINT", stop);
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
   });
+}
+
+function logTotals(gateway: Gateway, log: Log, cut: number): void {
+  const { counters, requestTimes } = gateway.metrics.readTotals();
+  if (cut > 0) log.warn({ connections: cut }, "connections cut at server.shutdown_timeout");
+  log.info(
+    {
+      requests: counters.requests,
+      failed_5xx: counters.responses5xx,
+      p50_ms: requestTimes.quantile(0.5) / 1000,
+      p99_ms: requestTimes.quantile(0.99) / 1000,
+    },
+    "stopped",
+  );
 }
