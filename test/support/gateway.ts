@@ -20,7 +20,7 @@ export class TestGateway {
   /** A folder for files of this test; gone after `stop`. */
   readonly folder: string;
   readonly configFile: string;
-  /** The event log so far. Lines that are no JSON have level "text". */
+  /** The event log so far, and what else was printed: lines of the access log have level "access", plain text "text". */
   readonly log: LogLine[] = [];
   readonly #exited: Promise<number | null>;
   readonly #watchers = new Set<() => void>();
@@ -49,10 +49,9 @@ export class TestGateway {
       env: { ...process.env, ...options.env },
       stdio: ["ignore", options.stdout ?? "ignore", "pipe"],
     });
-    createInterface({ input: this.process.stderr! }).on("line", (line) => {
-      this.log.push(line.startsWith("{") ? (JSON.parse(line) as LogLine) : { level: "text", msg: line });
-      for (const watcher of this.#watchers) watcher();
-    });
+    for (const input of [this.process.stderr, this.process.stdout]) {
+      if (input !== null) createInterface({ input }).on("line", (line) => this.#receive(line));
+    }
     this.#exited = once(this.process, "close").then(([code]) => code as number | null);
   }
 
@@ -99,6 +98,12 @@ export class TestGateway {
     });
   }
 
+  #receive(line: string): void {
+    if (line.startsWith("{")) this.log.push({ level: "access", msg: "", ...(JSON.parse(line) as object) });
+    else this.log.push({ level: "text", msg: line });
+    for (const watcher of this.#watchers) watcher();
+  }
+
   /** Resolves with the exit code, or null after a signal. */
   get exited(): Promise<number | null> {
     return this.#exited;
@@ -117,7 +122,8 @@ export interface GatewayOptions {
   /** The inside of the `server` section. */
   readonly server?: string;
   readonly env?: NodeJS.ProcessEnv;
-  readonly stdout?: "ignore" | "inherit";
+  /** "pipe" for an access log on standard output. */
+  readonly stdout?: "ignore" | "inherit" | "pipe";
   /** A command to run the gateway under, such as `["prlimit", "--nofile=100"]`. */
   readonly prefix?: readonly string[];
 }

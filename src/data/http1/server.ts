@@ -189,7 +189,9 @@ export class ServerConnection extends Timed implements ClientStream {
         } else this.#destroy();
         break;
       default:
-        this.#destroy();
+        // The last bytes of the last response may still be on their way.
+        if (this.#socket.writableLength > 0) this.#close();
+        else this.#destroy();
     }
   }
 
@@ -442,7 +444,6 @@ export class ServerConnection extends Timed implements ClientStream {
   cut(): void {
     this.#finish();
     this.#state = CLOSING;
-    // A reset: a close would look like the end of a body that has no length (RFC 9112 section 8).
     this.#socket.resetAndDestroy();
   }
 
@@ -495,7 +496,7 @@ export class ServerConnection extends Timed implements ClientStream {
     this.#socket.end();
     if (this.#socket.isPaused()) this.#socket.resume();
     this.#progress = this.#socket.writableLength;
-    this.#wait(WAIT_CLOSE, CLOSE_TIMEOUT_MS);
+    this.#wait(WAIT_CLOSE, this.#progress > 0 ? this.#thread.active.server.writeTimeoutMs : CLOSE_TIMEOUT_MS);
   }
 
   #abort(error: GatewayError): void {
@@ -506,6 +507,7 @@ export class ServerConnection extends Timed implements ClientStream {
     exchange.cut = exchange.status !== 0;
     this.#finish();
     action?.onAborted(error);
+    if (exchange.cut) this.#socket.resetAndDestroy();
   }
 
   #finish(): void {
@@ -515,8 +517,10 @@ export class ServerConnection extends Timed implements ClientStream {
     finishExchange(this.#thread, exchange);
   }
 
+  /** With a reset where some of a response was not sent: a close could look like its end (RFC 9112 section 8). */
   #destroy(): void {
-    this.#socket.destroy();
+    if (this.#socket.writableLength > 0) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   #wait(reason: number, timeoutMs: number): void {
