@@ -68,7 +68,8 @@ export interface TunnelEnd {
 export interface TunnelSocket {
   on(event: "end" | "drain" | "close", listener: () => void): unknown;
   write(chunk: Buffer): boolean;
-  end(): unknown;
+  /** Calls back when all that was written is out, or never will be. */
+  end(callback?: () => void): unknown;
   destroy(): unknown;
   pause(): unknown;
   resume(): unknown;

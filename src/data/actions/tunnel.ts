@@ -17,10 +17,15 @@ export function startTunnel(thread: ThreadContext, exchange: Exchange, ends: Tun
   new Tunnel(thread, exchange, ends).start();
 }
 
+/** How long an end may take to close after the other one did. */
+const CLOSE_TIMEOUT_MS = 2000;
+
 class Tunnel extends Timed {
   readonly #thread: ThreadContext;
   readonly #exchange: Exchange;
   readonly #ends: TunnelEnds;
+  /** One end has closed. */
+  #closing = false;
   #closed = false;
 
   constructor(thread: ThreadContext, exchange: Exchange, ends: TunnelEnds) {
@@ -48,21 +53,40 @@ class Tunnel extends Timed {
   }
 
   override onDeadline(): void {
-    this.#exchange.error = new GatewayError("tunnel_idle", "nothing went through the tunnel in time");
+    if (!this.#closing) {
+      this.#exchange.error = new GatewayError("tunnel_idle", "nothing went through the tunnel in time");
+    }
     this.#close();
   }
 
   #connect(end: TunnelEnd, to: TunnelSocket, count: (bytes: number) => void): void {
     const from = end.socket;
+    let ended = false;
     end.receive((chunk) => {
+      if (this.#closing) return;
       count(chunk.length);
       this.#thread.deadlines.set(this, this.#ends.idleMs);
       if (!to.write(Buffer.from(chunk))) from.pause();
     });
     to.on("drain", () => from.resume());
-    from.on("end", () => to.end());
-    // Also after a reset: whatever is left for the other side is cut off, as it was for this one.
-    from.on("close", () => this.#close());
+    from.on("end", () => {
+      ended = true;
+      to.end();
+    });
+    from.on("close", () => {
+      // After a reset, what is left for the other end is cut off, as it was for this one.
+      if (!ended || this.#closing) this.#close();
+      else this.#flush(to);
+    });
+  }
+
+  /** Gives an end its last bytes, and reads on what it still sends, so that no reset overtakes them. */
+  #flush(to: TunnelSocket): void {
+    this.#closing = true;
+    to.resume();
+    to.end(() => {
+      if (!this.#closed) this.#thread.deadlines.set(this, CLOSE_TIMEOUT_MS);
+    });
   }
 
   #close(): void {
