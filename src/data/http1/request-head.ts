@@ -190,8 +190,19 @@ function readPath(target: string, authority: string | null): Target | GatewayErr
   return { path, query, authority };
 }
 
-/** The host of `host[:port]` in lower case, or null when it is not one. */
+let lastAuthority = "";
+let lastHost: string | null = null;
+
+/** The host of `host[:port]` in lower case, or null when it is not one. Nearly always it is the one of the last request. */
 function readHost(authority: string): string | null {
+  if (authority !== lastAuthority) {
+    lastHost = parseHost(authority);
+    lastAuthority = authority;
+  }
+  return lastHost;
+}
+
+function parseHost(authority: string): string | null {
   let end = authority.length;
   while (end > 0 && isDigit(authority.charCodeAt(end - 1))) end--;
   const hasPort = end > 0 && authority.charCodeAt(end - 1) === 0x3a;

@@ -55,37 +55,9 @@ const WAIT_CLOSE = 4;
 /** How long a client may take to close its side after the last answer. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-const owner = Symbol("connection");
-interface OwnedSocket extends Socket {
-  [owner]: ServerConnection;
-}
-
 /** Takes over a socket that was accepted with `pauseOnConnect`. */
 export function serveConnection(accepted: Socket, thread: ThreadContext): void {
-  const owned = adoptSocket(accepted, thread.readBuffer, (chunk) =>
-    owned[owner].receive(chunk),
-  ) as OwnedSocket;
-  owned[owner] = new ServerConnection(owned, thread);
-  owned.on("end", onEnd);
-  owned.on("drain", onDrain);
-  owned.on("error", onError);
-  owned.on("close", onClose);
-}
-
-function onEnd(this: Socket): void {
-  (this as OwnedSocket)[owner].receiveEnd();
-}
-
-function onDrain(this: Socket): void {
-  (this as OwnedSocket)[owner].drained();
-}
-
-function onError(this: Socket): void {
-  // "close" follows, and says all there is to say.
-}
-
-function onClose(this: Socket): void {
-  (this as OwnedSocket)[owner].closed();
+  thread.connections.add(new ServerConnection(accepted, thread));
 }
 
 export class ServerConnection extends Timed implements ClientStream {
@@ -109,17 +81,22 @@ export class ServerConnection extends Timed implements ClientStream {
   /** At the last look of the deadline: bytes of the body, or bytes still to be written. */
   #progress = 0;
 
-  constructor(socket: Socket, thread: ThreadContext) {
+  constructor(accepted: Socket, thread: ThreadContext) {
     super();
+    const socket = adoptSocket(accepted, thread.readBuffer, (chunk) => this.#receive(chunk));
+    socket.on("end", () => this.#clientEnded());
+    socket.on("drain", () => this.#drained());
+    // "close" follows, and says all there is to say.
+    socket.on("error", noop);
+    socket.on("close", () => this.#closed());
     this.#socket = socket;
     this.#thread = thread;
-    thread.connections.add(this);
     this.#wait(WAIT_HEAD, thread.active.server.readTimeoutMs);
   }
 
   // ---- from the socket ----
 
-  receive(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     if (this.#tunnel !== null) {
       this.#tunnel(chunk);
       return;
@@ -136,7 +113,7 @@ export class ServerConnection extends Timed implements ClientStream {
   }
 
   /** The client closed its sending side: like nginx, a client that did so has gone. */
-  receiveEnd(): void {
+  #clientEnded(): void {
     if (this.#exchange !== null && this.#state !== CLOSING) {
       this.#abort(
         new GatewayError("client_gone", "the client closed the connection before the response ended"),
@@ -145,7 +122,7 @@ export class ServerConnection extends Timed implements ClientStream {
     this.#destroy();
   }
 
-  drained(): void {
+  #drained(): void {
     if (this.#waitingFor === WAIT_CLIENT) {
       this.#thread.deadlines.clear(this);
       if (this.#state === IDLE) this.#awaitRequest();
@@ -154,7 +131,7 @@ export class ServerConnection extends Timed implements ClientStream {
     this.#exchange?.action?.onClientDrain();
   }
 
-  closed(): void {
+  #closed(): void {
     // A tunnel hears of it by itself.
     if (this.#exchange !== null && this.#state !== TUNNEL) {
       this.#abort(new GatewayError("client_gone", "the connection to the client was lost"));
@@ -455,8 +432,7 @@ export class ServerConnection extends Timed implements ClientStream {
     const early = this.#input === null ? null : Buffer.from(this.#input.subarray(this.#inputAt));
     this.#input = null;
     const socket = this.#socket;
-    socket.off("end", onEnd);
-    socket.off("drain", onDrain);
+    socket.removeAllListeners("end").removeAllListeners("drain");
     socket.write(informationalText(head, protocol), "latin1");
     const receive = (listener: Receive) => {
       this.#tunnel = listener;
@@ -541,3 +517,5 @@ const UNREADABLE_REQUEST: RequestHead = {
   bodyLength: 0,
   upgrade: null,
 };
+
+function noop(): void {}
