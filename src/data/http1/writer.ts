@@ -27,7 +27,7 @@ export function framingOf(head: ResponseHead, method: string, protocol: string):
 export function responseHeadText(head: ResponseHead, framing: number, connection: string): string {
   let text = statusLine(head) + head.headers.forwardLines();
   // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
-  if (head.headers.get(Field.date) === null) text += `Date: ${dateNow()}\r\n`;
+  if (!head.headers.ids.includes(Field.date)) text += `Date: ${dateNow()}\r\n`;
   if (framing === FRAME_CHUNKED) text += "Transfer-Encoding: chunked\r\n";
   else if (framing === FRAME_LENGTH || (head.bodyLength !== UNKNOWN_LENGTH && head.status !== 204)) {
     text += `Content-Length: ${head.bodyLength}\r\n`;
@@ -41,8 +41,14 @@ export function informationalText(head: ResponseHead, protocol: string | null): 
   return `${statusLine(head)}${head.headers.forwardLines()}${upgrade}\r\n`;
 }
 
-function statusLine(head: ResponseHead): string {
-  return `HTTP/1.1 ${head.status} ${head.reason === "" ? reasonPhrase(head.status) : head.reason}\r\n`;
+/** Status lines with the usual reason, by status: made once each. */
+const usualLines: string[] = [];
+
+function statusLine({ status, reason }: ResponseHead): string {
+  const usual = reasonPhrase(status);
+  if (reason !== "" && reason !== usual) return `HTTP/1.1 ${status} ${reason}\r\n`;
+  usualLines[status] ??= `HTTP/1.1 ${status} ${usual}\r\n`;
+  return usualLines[status];
 }
 
 export function chunkStart(length: number): string {
