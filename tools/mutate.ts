@@ -1,0 +1,75 @@
+// Breaks named guards one at a time, in a copy of the repository, and shows that some test fails for each.
+// Usage: node tools/mutate.ts [part of a name …]
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { MUTATIONS, type Mutation } from "./mutations.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const COPIED = ["src", "test", "tools", "bin", "docs", "package.json", "tsconfig.json"];
+/** A broken guard may also show by a test that never ends. */
+const TIMEOUT_MS = 120_000;
+
+type Outcome = "killed" | "survived" | "not applicable";
+
+async function main(): Promise<number> {
+  const wanted = process.argv.slice(2);
+  const queue = MUTATIONS.filter(
+    ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+  );
+  const outcomes = new Map<Mutation, Outcome>();
+  const lanes = Array.from({ length: availableParallelism() }, async () => {
+    const folder = copyRepository();
+    for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
+      const outcome = await attempt(mutation, folder);
+      outcomes.set(mutation, outcome);
+      process.stdout.write(`${outcome.padEnd(14)} ${mutation.name}\n`);
+    }
+    rmSync(folder, { recursive: true });
+  });
+  await Promise.all(lanes);
+  const count = (wantedOutcome: Outcome) =>
+    [...outcomes.values()].filter((found) => found === wantedOutcome).length;
+  process.stdout.write(
+    `${outcomes.size} mutations: ${count("killed")} killed, ${count("survived")} survived, ${count("not applicable")} not applicable\n`,
+  );
+  return count("killed") === outcomes.size && outcomes.size > 0 ? 0 : 1;
+}
+
+function copyRepository(): string {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-mutate-"));
+  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+async function attempt({ file, find, replace, tests }: Mutation, folder: string): Promise<Outcome> {
+  const path = join(folder, file);
+  const original = readFileSync(path, "utf8");
+  if (original.split(find).length !== 2) return "not applicable";
+  writeFileSync(
+    path,
+    original.replace(find, () => replace),
+  );
+  try {
+    return (await passes(tests, folder)) ? "survived" : "killed";
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+async function passes(tests: readonly string[], folder: string): Promise<boolean> {
+  const child = spawn(process.execPath, ["--test", "--test-force-exit", ...tests], {
+    cwd: folder,
+    stdio: "ignore",
+    timeout: TIMEOUT_MS,
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+  });
+  const [code] = await once(child, "exit");
+  return code === 0;
+}
+
+process.exitCode = await main();
