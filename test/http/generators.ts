@@ -26,6 +26,7 @@ const VALUES = [
   "websocket",
   "trailers",
   "a b\tc",
+  "a \t",
   "\x80\xff",
   ":,;=",
 ];

@@ -132,7 +132,7 @@ describe("the head parser", () => {
     });
   }
 
-  for (const version of ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.0", "HTTP/1.9"]) {
+  for (const version of ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/0.1", "HTTP/3.0", "HTTP/1.9"]) {
     it(`tells ${version} from a malformed version`, () => {
       for (const text of [`GET / ${version}\r\n\r\n`, `${version} 200 OK\r\n\r\n`]) {
         const reading = read(text.startsWith("GET") ? "request" : "response", text);
