@@ -181,6 +181,15 @@ describe("Expect: 100-continue", { timeout: 20_000 }, () => {
     });
   }
 
+  it("is answered once also when the body is so long that the backend makes it wait", async () => {
+    const body = "x".repeat(700_000);
+    const client = await pair.connect();
+    client.send(post(`Content-Length: ${body.length}\r\n${EXPECT}`));
+    assert.equal((await client.answer()).status, 100);
+    await finish(client, body);
+    assert.equal(pair.origin.only.body.length, body.length);
+  });
+
   it("is not answered when the body is there already", async () => {
     const { answer } = await ask(pair.port, post(`Content-Length: 5\r\n${EXPECT}`, "hello"));
     assert.equal(answer.status, 200);
