@@ -107,7 +107,7 @@ class DataThread {
 
   #cut(): void {
     const { connections } = this.#context;
-    const cut = connections.size;
+    const cut = [...connections].filter((connection) => connection.busy).length;
     const error = new GatewayError("shutting_down", "the gateway stopped before the exchange ended");
     this.#context.whenEmpty(() => this.#drained(cut));
     for (const connection of connections) connection.destroy(error);

@@ -172,6 +172,11 @@ export class ServerConnection extends Timed implements ClientStream {
     }
   }
 
+  /** Whether an exchange is under way, or the end of its response. */
+  get busy(): boolean {
+    return this.#exchange !== null || this.#socket.writableLength > 0;
+  }
+
   /** At shutdown: goes now if nothing is under way, else after the answer. */
   drain(): void {
     if (this.#state === IDLE) this.#close();
