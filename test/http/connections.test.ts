@@ -215,9 +215,24 @@ describe("an answer that comes before the request is whole", { timeout: 20_000 }
     );
     client.send(`67890${smuggled}`);
     assert.equal(await client.ended(), "");
+    assert.equal((await ask(pair.port, get("/after"))).answer.body, "/after");
     await upstream.untilEnd();
-    await ask(pair.port, get("/after"));
     assert.ok(!upstream.text.includes("/after") && !pair.origin.backend.text.includes("smuggled"));
+  });
+
+  it("closes the connection also when that was not known at its head", async () => {
+    await ask(pair.port, get("/warm"));
+    const upstream = pair.origin.backend.connections.at(-1)!;
+    const client = await pair.connect();
+    client.send(`${head}12345`);
+    await upstream.until("12345");
+    upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    await client.connection.until("\r\n\r\nab");
+    upstream.write("cd");
+    assert.equal((await client.answer()).body, "abcd");
+    client.send(`67890${smuggled}`);
+    assert.equal(await client.ended(), "");
+    assert.ok(!pair.origin.backend.text.includes("smuggled"));
   });
 
   it("does not stop the upload while it goes on itself", async () => {
