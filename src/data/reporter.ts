@@ -1,5 +1,6 @@
 // Tells the control thread's log what went wrong on a data thread, without letting a storm of failures fill it.
 
+import type { GatewayError } from "../core/errors.ts";
 import type { Exchange } from "../core/exchange.ts";
 import type { FromDataThread, LogLevel } from "../wire/control.ts";
 
@@ -50,9 +51,13 @@ export class Reporter {
     };
     if (exchange.upstream !== "") fields["upstream"] = exchange.upstream;
     if (exchange.backend !== "") fields["backend"] = exchange.backend;
-    if (error.cause instanceof Error && error.code === "internal")
-      fields["stack"] = error.cause.stack ?? error.cause.message;
+    Object.assign(fields, stackOf(error));
     this.report(error.source === "gateway" ? "error" : "warn", error.code, error.message, fields);
+  }
+
+  /** An error outside of any exchange. */
+  connectionFailed(error: GatewayError): void {
+    this.report("error", error.code, error.message, { code: error.code, ...stackOf(error) });
   }
 
   /** The access log loses lines. */
@@ -67,4 +72,9 @@ export class Reporter {
   #write(level: LogLevel, message: string, fields: LogFields): void {
     this.#post({ type: "log", level, message, fields });
   }
+}
+
+/** Where a bug is. What backends do has no stack worth reading. */
+function stackOf({ code, cause }: GatewayError): { stack?: string } {
+  return code === "internal" && cause instanceof Error ? { stack: cause.stack ?? cause.message } : {};
 }

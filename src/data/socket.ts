@@ -9,9 +9,15 @@ export const READ_BUFFER_BYTES = 65_536;
 /** Gets the bytes of a socket, as a view of the thread's read buffer. */
 export type Receive = (chunk: Buffer) => void;
 
-export function connectSocket(spec: BackendSpec, buffer: Buffer, receive: Receive): Socket {
+export interface SocketReader {
+  readonly receive: Receive;
+  /** `receive` threw: a bug ends its connection, not the thread with all the others. */
+  readonly failed: (bug: unknown) => void;
+}
+
+export function connectSocket(spec: BackendSpec, buffer: Buffer, reader: SocketReader): Socket {
   const { host, port, socketPath } = spec;
-  const onread = onReadOf(buffer, receive);
+  const onread = onReadOf(buffer, reader);
   return connect(socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread });
 }
 
@@ -19,18 +25,22 @@ export function connectSocket(spec: BackendSpec, buffer: Buffer, receive: Receiv
  * Takes the connection over from a socket that was accepted with `pauseOnConnect`. `node:net` has `onread` for sockets that
  * connect only, so the connection moves to a socket made here. The old one is left without it.
  */
-export function adoptSocket(accepted: Socket, buffer: Buffer, receive: Receive): Socket {
+export function adoptSocket(accepted: Socket, buffer: Buffer, reader: SocketReader): Socket {
   const old = accepted as unknown as { _handle: unknown };
-  const options = { handle: old._handle, allowHalfOpen: true, onread: onReadOf(buffer, receive) };
+  const options = { handle: old._handle, allowHalfOpen: true, onread: onReadOf(buffer, reader) };
   old._handle = null;
   return new Socket(options as ConstructorParameters<typeof Socket>[0]);
 }
 
-function onReadOf(buffer: Buffer, receive: Receive) {
+function onReadOf(buffer: Buffer, { receive, failed }: SocketReader) {
   return {
     buffer,
     callback: (bytes: number): boolean => {
-      receive(buffer.subarray(0, bytes));
+      try {
+        receive(buffer.subarray(0, bytes));
+      } catch (bug) {
+        failed(bug);
+      }
       return true;
     },
   };

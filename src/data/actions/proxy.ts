@@ -1,6 +1,6 @@
 // The proxy action: one exchange with one backend, request and response streaming both ways at the pace of the slower side.
 
-import type { ProxySpec } from "../../config/snapshot.ts";
+import type { BackendSpec, ProxySpec } from "../../config/snapshot.ts";
 import { GatewayError } from "../../core/errors.ts";
 import {
   type Action,
@@ -210,7 +210,7 @@ class ProxyRun implements Action, BackendUser {
     const te = headers.join(Field.te);
     const forwarded = forwardedLines(this.#exchange, this.#thread.active.server.realIpHeader);
     headers.remove(Field.host);
-    const host = request.authority === "" ? this.#backend.spec.host : request.authority;
+    const host = request.authority === "" ? ownHost(this.#backend.spec) : request.authority;
     let text = `${request.method} ${this.#target()} HTTP/1.1\r\nHost: ${host}\r\n${headers.forwardLines()}${forwarded}`;
     if (bodyLength === UNKNOWN_LENGTH) text += "Transfer-Encoding: chunked\r\n";
     else if (bodyLength > 0 || headers.ids.includes(Field.contentLength))
@@ -228,6 +228,12 @@ class ProxyRun implements Action, BackendUser {
     if (rewrite === null) return rest + query;
     return renderTemplate(rewrite, { scheme: "http", host: authority || host, path: rest, query });
   }
+}
+
+/** What a client of HTTP/1.0 that names no host is taken to mean. */
+function ownHost({ host, port, socketPath }: BackendSpec): string {
+  if (socketPath !== null) return "localhost";
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** A prefix ends at the border of a segment: `/api` is none of `/apix`. */

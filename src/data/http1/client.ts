@@ -81,7 +81,10 @@ export class BackendConnection extends Timed {
     this.#home = home;
     this.#deadlines = deadlines;
     this.#user = user;
-    const socket = connectSocket(home.spec, home.readBuffer, (chunk) => this.#receive(chunk));
+    const socket = connectSocket(home.spec, home.readBuffer, {
+      receive: (chunk) => this.#receive(chunk),
+      failed: (bug) => this.#fail("internal", "an error in the gateway itself", bug),
+    });
     socket.on("connect", () => this.#connected());
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#drained());
@@ -358,10 +361,10 @@ export class BackendConnection extends Timed {
     }
   }
 
-  #fail(code: ErrorCode, message: string): void {
+  #fail(code: ErrorCode, message: string, cause: unknown = this.#cause ?? undefined): void {
     const user = this.#user;
     this.#user = null;
     this.socket.destroy();
-    user?.onBackendFailed(new GatewayError(code, message, this.#cause ?? undefined));
+    user?.onBackendFailed(new GatewayError(code, message, cause));
   }
 }

@@ -83,7 +83,10 @@ export class ServerConnection extends Timed implements ClientStream {
 
   constructor(accepted: Socket, thread: ThreadContext) {
     super();
-    const socket = adoptSocket(accepted, thread.readBuffer, (chunk) => this.#receive(chunk));
+    const socket = adoptSocket(accepted, thread.readBuffer, {
+      receive: (chunk) => this.#receive(chunk),
+      failed: (bug) => this.#failed(bug),
+    });
     socket.on("end", () => this.#clientEnded());
     socket.on("drain", () => this.#drained());
     // "close" follows, and says all there is to say.
@@ -110,6 +113,12 @@ export class ServerConnection extends Timed implements ClientStream {
       this.#inputAt = 0;
     }
     this.#pump();
+  }
+
+  #failed(bug: unknown): void {
+    const error = new GatewayError("internal", "an error in the gateway itself", bug);
+    if (this.#exchange === null) this.#thread.reporter.connectionFailed(error);
+    this.destroy(error);
   }
 
   /** The client closed its sending side: like nginx, a client that did so has gone. */

@@ -1,0 +1,64 @@
+// Sockets with one read buffer, over real connections. Runs in the test process.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { after, describe, it } from "node:test";
+import { adoptSocket, connectSocket, READ_BUFFER_BYTES, type SocketReader } from "./socket.ts";
+
+const BUFFER = Buffer.alloc(READ_BUFFER_BYTES);
+
+/** A reader that keeps what it gets, and throws at "!". */
+function keeping(): SocketReader & { got: string; bugs: unknown[] } {
+  const reader = {
+    got: "",
+    bugs: [] as unknown[],
+    receive: (chunk: Buffer) => {
+      if (chunk.includes("!")) throw new Error("a bug");
+      reader.got += chunk.toString();
+    },
+    failed: (bug: unknown) => reader.bugs.push(bug),
+  };
+  return reader;
+}
+
+describe("sockets with one read buffer", async () => {
+  const accepted: Socket[] = [];
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
+    accepted.push(socket),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  after(() => server.close());
+
+  async function pair() {
+    const spec = { id: "b", identity: "", host: "127.0.0.1", port, socketPath: null, weight: 1 };
+    const near = keeping();
+    const far = keeping();
+    const connection = once(server, "connection");
+    const nearSocket = connectSocket(spec, BUFFER, near);
+    await connection;
+    return { near, far, nearSocket, farSocket: adoptSocket(accepted.pop()!, BUFFER, far) };
+  }
+
+  it("give what comes in to their own reader, in order, to the end", async () => {
+    const { near, far, nearSocket, farSocket } = await pair();
+    nearSocket.write("to the far side");
+    farSocket.write("to the near side");
+    nearSocket.end();
+    await once(farSocket, "end");
+    farSocket.end();
+    await once(nearSocket, "close");
+    assert.deepEqual([near.got, far.got], ["to the near side", "to the far side"]);
+  });
+
+  it("tell their reader of its own error, and live on", async () => {
+    const { far, nearSocket, farSocket } = await pair();
+    nearSocket.end("!");
+    await once(farSocket, "end");
+    assert.deepEqual([String(far.bugs[0]), far.bugs.length], ["Error: a bug", 1]);
+    assert.equal(farSocket.destroyed, false);
+    farSocket.destroy();
+  });
+});
