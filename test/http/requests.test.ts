@@ -111,7 +111,7 @@ describe("Host", { timeout: 20_000 }, () => {
 
   it("is the backend's when a client of HTTP/1.0 names none", async () => {
     await passed("GET / HTTP/1.0\r\n\r\n");
-    assert.deepEqual(pair.origin.valuesOf("host"), ["127.0.0.1"]);
+    assert.deepEqual(pair.origin.valuesOf("host"), [`127.0.0.1:${pair.origin.port}`]);
     assert.deepEqual(pair.origin.valuesOf("x-forwarded-host"), []);
   });
 });
