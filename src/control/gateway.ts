@@ -143,8 +143,11 @@ export class Gateway {
         (old, at) =>
           old.host === wanted.host && (old.port === wanted.port || (wanted.port === 0 && at === i)),
       );
+      // A port that is ours under another host cannot be claimed; who else is in the way makes opening it fail.
+      const ours = wanted.port !== 0 && open.some(({ port }) => port === wanted.port);
       if (same !== undefined) listeners.push({ ...wanted, port: same.port });
-      else listeners.push(spec.reusePort && wanted.port !== 0 ? wanted : await claimAddress(wanted));
+      else
+        listeners.push(ours || (spec.reusePort && wanted.port !== 0) ? wanted : await claimAddress(wanted));
     }
     const fileLimit = openFileLimit();
     const allowed = connectionsWithin(fileLimit);

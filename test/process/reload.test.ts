@@ -1,239 +1,169 @@
-// SIGHUP: what a new configuration changes, and what it leaves alone. A real gateway process, with two data threads.
+// What a reload may change, what it must leave alone, and that a bad one changes nothing. Real gateway process.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, it, type TestContext } from "node:test";
-import WebSocket, { WebSocketServer } from "ws";
-import { ask, Client } from "../http/client.ts";
-import { type GatewayOptions, TestGateway } from "../support/gateway.ts";
-import { RawConnection } from "../support/raw.ts";
-import { Load, type Client as LoadClient } from "./load.ts";
-import { listeningSockets } from "./sockets.ts";
+import { proxyTo, TestGateway } from "../support/gateway.ts";
+import { RawBackend, RawConnection } from "../support/raw.ts";
 
-const RELOADS = 12;
-const ANSWERS_PER_RELOAD = 100;
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
-/** Answers with its name and the path, and echoes WebSocket messages. */
-async function startBackend(name: string): Promise<Server> {
-  const server = createServer((request, response) => response.end(`${name} ${request.url}`));
-  const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(String(data))));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
+/** Everything is answered with this text. */
+function says(text: string): string {
+  return `routing: { all: { respond: { body: "${text};" } } }\n`;
 }
 
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-async function startGateway(t: TestContext, config: string, server = "workers: 2"): Promise<TestGateway> {
-  const gateway = await TestGateway.start(config, { server });
-  t.after(() => gateway.stop("SIGKILL"));
-  return gateway;
-}
-
-function responding(body: string): string {
-  return `routing: { all: { respond: { body: "${body}" } } }\n`;
-}
-
-async function bodyFrom(port: number, host = "127.0.0.1"): Promise<string> {
-  const client = new Client(await RawConnection.connect(port, host));
-  client.send(GET);
-  const { body } = await client.answer();
-  client.close();
-  return body;
-}
-
-describe("a reload", { timeout: 30_000 }, () => {
-  let one: Server;
-  let two: Server;
-
+describe("a reload", () => {
+  let gateway: TestGateway;
   before(async () => {
-    [one, two] = await Promise.all([startBackend("one"), startBackend("two")]);
+    gateway = await TestGateway.start(says("start"));
   });
+  after(() => gateway.stop("SIGKILL"));
 
-  after(() => {
-    for (const server of [one, two]) {
-      server.close();
-      server.closeAllConnections();
-    }
-  });
-
-  function backends(...servers: readonly Server[]): string {
-    const entries = servers.map((server) => `{ host: 127.0.0.1, port: ${portOf(server)} }`);
-    return `backends: { origin: [${entries.join(", ")}] }\n`;
+  async function connect(t: TestContext, port = gateway.port): Promise<RawConnection> {
+    const client = await RawConnection.connect(port);
+    t.after(() => client.destroy());
+    return client;
   }
 
-  it("under load fails no request, and switches every one that comes after it", async (t) => {
-    // Every second version has one backend less.
-    const versioned = (version: number) => `${version % 2 === 0 ? backends(one, two) : backends(two)}routing:
-  page: { path: /page, respond: { body: "respond /v${version}" } }
-  proxied: { path: /proxied, upstream: origin, rewrite: /v${version} }
-  socket: { path: /socket, upstream: origin }
-  extra-${version}: { path: /extra/${version}, redirect: { to: /page } }
-`;
-    const gateway = await startGateway(t, versioned(0));
-    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/socket`);
-    t.after(() => socket.terminate());
-    await once(socket, "open");
+  /** The text of the answer on that connection. */
+  async function ask(client: RawConnection): Promise<string> {
+    client.take();
+    client.write(GET);
+    return /\r\n\r\n(.*);$/.exec(await client.until(/;$/))![1]!;
+  }
 
-    let begun = 0;
-    let done = 0;
-    const client = (path: string, keepAlive: boolean): LoadClient<unknown> => ({
-      path,
-      keepAlive,
-      before: () => done,
-      after({ status, body }, oldest) {
-        const version = Number(/^(?:respond|one|two) \/v(\d+)$/.exec(body)?.[1] ?? Number.NaN);
-        const seen = `${status} ${body}: expected a version from ${oldest} to ${begun}`;
-        assert.ok(status === 200 && version >= Number(oldest) && version <= begun, seen);
-      },
-    });
-    const load = new Load(gateway.port, [
-      ...Array.from({ length: 6 }, () => client("/page", true)),
-      ...Array.from({ length: 8 }, () => client("/proxied", true)),
-      client("/page", false),
-      client("/proxied", false),
-    ]);
-    const startedAt = performance.now();
-    for (begun = 1; begun <= RELOADS; begun++) {
-      await load.more(ANSWERS_PER_RELOAD);
-      await gateway.adopt(versioned(begun), { server: "workers: 2" });
-      done = begun;
-    }
-    begun = RELOADS;
-    await load.more(ANSWERS_PER_RELOAD);
-    await load.stop();
-    const seconds = (performance.now() - startedAt) / 1000;
-    t.diagnostic(`${load.answers} requests, ${Math.round(load.answers / seconds)} per second`);
+  /** Problems said since then. */
+  function errorsSince(index: number): string[] {
+    return gateway.log.slice(index).flatMap(({ level, msg }) => (level === "error" ? [msg] : []));
+  }
 
-    const echo = once(socket, "message");
-    socket.send("still here");
-    assert.equal(String((await echo)[0]), "still here");
+  it("is served on connections that are open already", async (t) => {
+    const client = await connect(t);
+    await gateway.adopt(says("one"));
+    assert.equal(await ask(client), "one");
+    await gateway.adopt(says("two"));
+    assert.equal(await ask(client), "two");
   });
 
-  const BAD: ReadonlyArray<readonly [title: string, text: string, problem: RegExp]> = [
-    ["a value out of place", "routing: { all: { path: 7 } }\n", /sluice\.yaml:2:25: routing\.all\.path: /],
-    ["an unknown key", "routng: {}\n", /sluice\.yaml:2:1: routng: unknown key "routng": did you mean/],
-    ["broken YAML", "routing: { all: {\n", /sluice\.yaml:\d+:\d+: /],
+  it("leaves a request to the route that it began with", async (t) => {
+    const backend = await RawBackend.start(() => {});
+    t.after(() => backend.stop());
+    await gateway.adopt(proxyTo(backend.port));
+    const client = await connect(t);
+    client.write(GET);
+    const origin = await backend.connection(0);
+    await origin.until("\r\n\r\n");
+    await gateway.adopt(says("new"));
+    origin.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nold;");
+    await client.until("old;");
+    // The connection to a backend that is no more goes when it is free.
+    await origin.untilEnd();
+    assert.equal(await ask(client), "new");
+  });
+
+  const BAD: ReadonlyArray<readonly [what: string, text: string, expected: RegExp[]]> = [
+    ["broken YAML", "routing: {\n", [/sluice\.yaml:\d+:\d+: /]],
+    [
+      "several mistakes",
+      "server: { port: 0, host: 127.0.0.1 }\nrouting:\n  all: { upstrem: x }\ntimeouts:\n  connect: soon\n",
+      [/sluice\.yaml:3:\d+: .*upstrem/, /sluice\.yaml:5:\d+: .*"soon"/],
+    ],
   ];
-  for (const [title, text, problem] of BAD) {
-    it(`of a file with ${title} changes nothing, and the log says why and where`, async (t) => {
-      const gateway = await startGateway(t, responding("old"));
-      gateway.configure(text);
+  for (const [what, text, expected] of BAD) {
+    it(`of ${what} changes nothing and says where it is wrong`, async (t) => {
+      await gateway.adopt(says("good"));
+      const client = await connect(t);
+      const before = gateway.log.length;
+      writeFileSync(gateway.configFile, text);
       const { level, msg } = await gateway.reload();
       assert.deepEqual([level, msg], ["error", "configuration not reloaded: the one before goes on"]);
-      assert.match(gateway.log.at(-2)!.msg, problem);
-      assert.equal(await bodyFrom(gateway.port), "old");
-      await gateway.adopt(responding("new"), { server: "workers: 2" });
-      assert.equal(await bodyFrom(gateway.port), "new");
+      const errors = errorsSince(before);
+      for (const problem of expected) assert.match(errors.join("\n"), problem);
+      assert.equal(errors.length, expected.length + 1, errors.join("\n"));
+      assert.equal(await ask(client), "good");
+      assert.equal(await ask(await connect(t)), "good");
+      await gateway.adopt(says("better"));
+      assert.equal(await ask(client), "better");
     });
   }
 
-  it("opens a listener that was added and closes one that was removed, but not its connections", async (t) => {
-    const gateway = await startGateway(t, responding("old"));
-    const both: GatewayOptions = {
-      server: `workers: 2, listeners: [{ host: 127.0.0.1, port: 0 }, { host: 127.0.0.2, port: ${gateway.port} }]`,
+  it("adds and removes listeners, and keeps connections on those that go", async (t) => {
+    const [kept, other] = [await freePort(), await freePort()];
+    const listeners = (...ports: number[]) => {
+      const list = ports.map((port) => `{ host: 127.0.0.1, port: ${port} }`);
+      return { server: `listeners: [${list.join(", ")}]` };
     };
-    await assert.rejects(RawConnection.connect(gateway.port, "127.0.0.2"), { code: "ECONNREFUSED" });
-    await gateway.adopt(responding("both"), both);
-    assert.equal(await bodyFrom(gateway.port), "both");
-    assert.equal(await bodyFrom(gateway.port, "127.0.0.2"), "both");
+    await gateway.adopt(says("one"), listeners(kept));
+    const before = await connect(t, kept);
+    await assert.rejects(RawConnection.connect(other), { code: "ECONNREFUSED" });
 
-    const kept = new Client(await RawConnection.connect(gateway.port, "127.0.0.2"));
-    kept.send(GET);
-    assert.equal((await kept.answer()).body, "both");
-    await gateway.adopt(responding("one"), { server: "workers: 2" });
-    await assert.rejects(RawConnection.connect(gateway.port, "127.0.0.2"), { code: "ECONNREFUSED" });
-    kept.send(GET);
-    assert.equal((await kept.answer()).body, "one");
-    kept.close();
+    await gateway.adopt(says("two"), listeners(kept, other));
+    const onOther = await connect(t, other);
+    assert.deepEqual([await ask(before), await ask(onOther)], ["two", "two"]);
+
+    await gateway.adopt(says("three"), listeners(kept));
+    await assert.rejects(RawConnection.connect(other), { code: "ECONNREFUSED" });
+    assert.deepEqual([await ask(before), await ask(onOther)], ["three", "three"]);
+    assert.equal(await ask(await connect(t, kept)), "three");
+    await gateway.adopt(says("start"), { server: `port: ${gateway.port}, host: 127.0.0.1` });
   });
 
-  it("changes nothing when a listener cannot be opened", async (t) => {
-    const gateway = await startGateway(t, responding("old"));
-    const holder = createTcpServer().listen(0, "127.0.0.3");
+  it("with an address that another process holds opens none of its listeners", async (t) => {
+    await gateway.adopt(says("before"), { server: `port: ${gateway.port}, host: 127.0.0.1` });
+    const holder = createServer().listen(0, "127.0.0.1");
     await once(holder, "listening");
     t.after(() => holder.close());
-    const { port } = holder.address() as AddressInfo;
-    const listeners = ["127.0.0.2", "127.0.0.3"].map((host) => `{ host: ${host}, port: ${port} }`);
-    gateway.configure(responding("new"), { server: `listeners: [${listeners.join(", ")}]` });
+    const [free, taken] = [await freePort(), (holder.address() as AddressInfo).port];
+    const list = [gateway.port, free, taken].map((port) => `{ host: 127.0.0.1, port: ${port} }`);
+    const since = gateway.log.length;
+    gateway.configure(says("after"), { server: `listeners: [${list.join(", ")}]` });
     assert.equal((await gateway.reload()).level, "error");
-    assert.equal(
-      gateway.log.at(-2)!.msg,
-      `Cannot listen on 127.0.0.3:${port}: another process holds it. Stop it, or set another server.port`,
-    );
-    assert.equal(await bodyFrom(gateway.port), "old");
-    await assert.rejects(RawConnection.connect(port, "127.0.0.2"), { code: "ECONNREFUSED" });
+    assert.match(errorsSince(since)[0]!, new RegExp(`127\\.0\\.0\\.1:${taken}: another process holds it`));
+    await assert.rejects(RawConnection.connect(free), { code: "ECONNREFUSED" });
+    assert.equal(await ask(await connect(t)), "before");
   });
 
-  it("takes a backend out, with its idle connections, and a new one in", async (t) => {
-    const routing = "routing: { all: { upstream: origin, load_balancer: round_robin } }\n";
-    const gateway = await startGateway(t, backends(one) + routing, "workers: 1");
-    const names = async () => {
-      const bodies = [await bodyFrom(gateway.port), await bodyFrom(gateway.port)];
-      return new Set(bodies);
-    };
-    const opened = once(one, "connection") as Promise<[Socket]>;
-    assert.deepEqual(await names(), new Set(["one /"]));
-    const [idle] = await opened;
-    await gateway.adopt(backends(one, two) + routing);
-    assert.deepEqual(await names(), new Set(["one /", "two /"]));
-    assert.ok(!idle.destroyed, "the connection was not kept");
-    const closed = once(idle, "close");
-    await gateway.adopt(backends(two) + routing);
-    assert.deepEqual(await names(), new Set(["two /"]));
-    await closed;
+  it("can move a listener to every address of its port", async (t) => {
+    const port = await freePort();
+    await gateway.adopt(says("narrow"), { server: `host: 127.0.0.1, port: ${port}` });
+    const client = await connect(t, port);
+    await gateway.adopt(says("wide"), { server: `host: 0.0.0.0, port: ${port}` });
+    assert.equal(await ask(client), "wide");
+    assert.equal(await ask(await connect(t, port)), "wide");
+    await gateway.adopt(says("narrow again"), { server: `host: 127.0.0.1, port: ${port}` });
+    assert.equal(await ask(await connect(t, port)), "narrow again");
+    await gateway.adopt(says("start"), { server: `port: ${gateway.port}, host: 127.0.0.1` });
   });
 
-  it("leaves an exchange with a removed backend to its end", async (t) => {
-    let release = () => {};
-    const slow = createServer((_, response) => {
-      response.write("first ");
-      release = () => response.end("second");
-    }).listen(0, "127.0.0.1");
-    await once(slow, "listening");
-    t.after(() => slow.close());
-    const gateway = await startGateway(t, `${backends(slow)}routing: { all: { upstream: origin } }\n`);
-    const client = await Client.connect(gateway.port);
-    client.send(GET);
-    await client.connection.until("first ");
-    await gateway.adopt(responding("new"), { server: "workers: 2" });
-    release();
-    assert.equal((await client.answer()).body, "first second");
-    client.send(GET);
-    assert.equal((await client.answer()).body, "new");
-    client.close();
+  it("says which settings it cannot change", async () => {
+    const since = gateway.log.length;
+    await gateway.adopt(says("start"), { server: `workers: 2, port: ${gateway.port}, host: 127.0.0.1` });
+    const warnings = gateway.log.slice(since).filter(({ level }) => level === "warn");
+    assert.match(warnings.map(({ msg }) => msg).join("\n"), /server\.workers .*restart/);
   });
 
-  it("takes over shutdown_timeout", async (t) => {
-    const silent = createServer().listen(0, "127.0.0.1");
-    await once(silent, "listening");
-    const asked = once(silent, "request");
-    t.after(() => silent.close());
-    const config = `${backends(silent)}routing: { all: { upstream: origin } }\n`;
-    const gateway = await startGateway(t, config, "shutdown_timeout: 1h, workers: 1");
-    const client = await Client.connect(gateway.port);
-    client.send(GET);
-    await asked;
-    await gateway.adopt(config, { server: "shutdown_timeout: 50ms" });
-    assert.equal(await gateway.stop(), 0);
-    await client.ended();
-  });
-
-  it("does not change server.workers, and says so", async (t) => {
-    const gateway = await startGateway(t, responding("old"), "workers: 1");
-    await gateway.adopt(responding("new"), { server: "workers: 2" });
-    const warning = await gateway.logged(({ level }) => level === "warn");
-    assert.equal(
-      warning.msg,
-      "server.workers and server.reuse_port change with a restart only: the old values go on",
-    );
-    assert.equal(listeningSockets(gateway.port), 1);
-    assert.equal((await ask(gateway.port, GET)).answer.body, "new");
+  it("during another one comes after it", async (t) => {
+    await gateway.adopt(says("first"));
+    gateway.configure(says("last"));
+    const since = gateway.log.length;
+    for (let i = 0; i < 3; i++) gateway.process.kill("SIGHUP");
+    const reloaded = ({ msg }: { msg: string }, at: number) =>
+      at >= since && msg === "configuration reloaded";
+    await gateway.logged(reloaded);
+    assert.equal(await ask(await connect(t)), "last");
+    assert.deepEqual(errorsSince(since), []);
   });
 });
+
+/** A port that nobody listens on just now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
