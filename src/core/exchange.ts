@@ -67,6 +67,7 @@ export interface TunnelEnd {
 /** What a tunnel needs of a `stream.Duplex`. */
 export interface TunnelSocket {
   on(event: "end" | "drain" | "close", listener: () => void): unknown;
+  readonly writableLength: number;
   write(chunk: Buffer): boolean;
   /** Calls back when all that was written is out, or never will be. */
   end(callback?: () => void): unknown;

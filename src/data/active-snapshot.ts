@@ -48,7 +48,7 @@ export class ActiveSnapshot {
 
   #pool(spec: BackendSpec, thread: ThreadContext, previous: ActiveSnapshot | null): BackendPool {
     let pool = this.pools.get(spec.identity) ?? previous?.pools.get(spec.identity);
-    pool ??= new BackendPool(spec, thread.deadlines, thread.readBuffer);
+    pool ??= new BackendPool(spec, thread);
     this.pools.set(spec.identity, pool);
     return pool;
   }

@@ -9,31 +9,26 @@ const LINES_PER_WINDOW = 10;
 
 export type LogFields = Readonly<Record<string, string | number>>;
 
-interface Window {
-  endsMs: number;
-  lines: number;
-}
-
 export class Reporter {
   readonly #post: (message: FromDataThread) => void;
-  readonly #windows = new Map<string, Window>();
+  /** Lines of a kind in the ten seconds since the first of them, those left out among them. */
+  readonly #lines = new Map<string, number>();
 
   constructor(post: (message: FromDataThread) => void) {
     this.#post = post;
   }
 
-  /** Of one `kind` at most ten lines in ten seconds are written; the next one after that tells how many were not. */
+  /** Of one `kind` at most ten lines in ten seconds are written; then it is told how many were not. */
   report(level: LogLevel, kind: string, message: string, fields: LogFields): void {
-    const now = performance.now();
-    let window = this.#windows.get(kind);
-    if (window === undefined || now >= window.endsMs) {
-      const unsaid = window === undefined ? 0 : window.lines - LINES_PER_WINDOW;
-      if (unsaid > 0) this.#write("warn", `${unsaid} more lines about ${kind} were left out`, {});
-      window = { endsMs: now + WINDOW_MS, lines: 0 };
-      this.#windows.set(kind, window);
-    }
-    window.lines++;
-    if (window.lines <= LINES_PER_WINDOW) this.#write(level, message, fields);
+    const lines = (this.#lines.get(kind) ?? 0) + 1;
+    this.#lines.set(kind, lines);
+    if (lines === 1) setTimeout(() => this.#tellUnsaid(kind), WINDOW_MS).unref();
+    if (lines <= LINES_PER_WINDOW) this.#write(level, message, fields);
+  }
+
+  /** Tells at the end what is not told yet. */
+  flush(): void {
+    for (const kind of this.#lines.keys()) this.#tellUnsaid(kind);
   }
 
   /** What clients do wrong is in the access log; here is what backends and the gateway itself do. */
@@ -67,6 +62,12 @@ export class Reporter {
 
   onRecovered(lost: number): void {
     this.report("warn", "the access log", "the access log is written again", { lines_lost: lost });
+  }
+
+  #tellUnsaid(kind: string): void {
+    const unsaid = (this.#lines.get(kind) ?? 0) - LINES_PER_WINDOW;
+    this.#lines.delete(kind);
+    if (unsaid > 0) this.#write("warn", `${unsaid} more lines about ${kind} were left out`, {});
   }
 
   #write(level: LogLevel, message: string, fields: LogFields): void {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
-import { adoptSocket, connectSocket, READ_BUFFER_BYTES, type SocketReader } from "./socket.ts";
+import { adoptSocket, connectSocket, READ_BUFFER_BYTES, SendBuffer, type SocketReader } from "./socket.ts";
 
 const BUFFER = Buffer.alloc(READ_BUFFER_BYTES);
 
@@ -60,5 +60,31 @@ describe("sockets with one read buffer", async () => {
     assert.deepEqual([String(far.bugs[0]), far.bugs.length], ["Error: a bug", 1]);
     assert.equal(farSocket.destroyed, false);
     farSocket.destroy();
+  });
+});
+
+describe("a send buffer", () => {
+  const waiting = (bytes: number) => ({ writableLength: bytes });
+
+  it("keeps a copy that has to wait", () => {
+    const buffer = new SendBuffer();
+    const chunk = Buffer.from("first");
+    const copy = buffer.copy(chunk);
+    chunk.fill("x");
+    buffer.sent(waiting(5));
+    buffer.copy(Buffer.from("later"));
+    assert.equal(copy.toString(), "first");
+  });
+
+  it("is used again when the kernel took all", () => {
+    const buffer = new SendBuffer();
+    const first = buffer.copy(Buffer.from("first"));
+    buffer.sent(waiting(0));
+    assert.equal(buffer.copy(Buffer.from("later")).buffer, first.buffer);
+  });
+
+  it("copies a chunk that is longer than a read", () => {
+    const chunk = Buffer.alloc(READ_BUFFER_BYTES + 1, "a");
+    assert.deepEqual(new SendBuffer().copy(chunk), chunk);
   });
 });

@@ -6,6 +6,24 @@ import type { BackendSpec } from "../config/snapshot.ts";
 
 export const READ_BUFFER_BYTES = 65_536;
 
+/**
+ * Copies of chunks on their way out. The kernel nearly always takes a chunk at once, so that one buffer serves all of
+ * them, and is in the cache; a chunk that has to wait keeps it, and the next one gets another.
+ */
+export class SendBuffer {
+  #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+  /** Valid until `sent`, which has to follow when the copy was written. */
+  copy(chunk: Buffer): Buffer {
+    const length = chunk.copy(this.#buffer);
+    return length === chunk.length ? this.#buffer.subarray(0, length) : Buffer.from(chunk);
+  }
+
+  sent(socket: { readonly writableLength: number }): void {
+    if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  }
+}
+
 /** Gets the bytes of a socket, as a view of the thread's read buffer. */
 export type Receive = (chunk: Buffer) => void;
 

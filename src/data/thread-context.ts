@@ -6,7 +6,7 @@ import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import type { ServerConnection } from "./http1/server.ts";
 import type { Reporter } from "./reporter.ts";
-import { READ_BUFFER_BYTES } from "./socket.ts";
+import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
 
 export class ThreadContext {
   readonly index: number;
@@ -15,6 +15,7 @@ export class ThreadContext {
   readonly reporter: Reporter;
   /** What every socket of the thread reads into. */
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  readonly sendBuffer = new SendBuffer();
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<ServerConnection>();

@@ -115,6 +115,7 @@ class DataThread {
 
   async #drained(cut: number): Promise<void> {
     await this.#context.activeOrNull?.accessLog?.close();
+    this.#context.reporter.flush();
     post({ type: "drained", cut });
   }
 }

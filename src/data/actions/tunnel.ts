@@ -66,7 +66,10 @@ class Tunnel extends Timed {
       if (this.#closing) return;
       count(chunk.length);
       this.#thread.deadlines.set(this, this.#ends.idleMs);
-      if (!to.write(Buffer.from(chunk))) from.pause();
+      const { sendBuffer } = this.#thread;
+      const flows = to.write(sendBuffer.copy(chunk));
+      sendBuffer.sent(to);
+      if (!flows) from.pause();
     });
     to.on("drain", () => from.resume());
     from.on("end", () => {

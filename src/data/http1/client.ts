@@ -8,7 +8,7 @@ import { type Deadlines, Timed } from "../../core/deadlines.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
-import { connectSocket, type Receive } from "../socket.ts";
+import { connectSocket, type Receive, type SendBuffer } from "../socket.ts";
 import { BodyReader } from "./body-reader.ts";
 import { hasToken } from "./fields.ts";
 import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -33,6 +33,7 @@ export interface BackendUser {
 export interface ConnectionHome {
   readonly spec: BackendSpec;
   readonly readBuffer: Buffer;
+  readonly sendBuffer: SendBuffer;
   released(connection: BackendConnection): void;
   closed(connection: BackendConnection): void;
 }
@@ -130,14 +131,14 @@ export class BackendConnection extends Timed {
     const socket = this.socket;
     if (chunk === null) {
       socket.write(text, "latin1");
-    } else if (text === "" && after === "") {
-      socket.write(Buffer.from(chunk));
     } else {
+      const { sendBuffer } = this.#home;
       socket.cork();
       if (text !== "") socket.write(text, "latin1");
-      socket.write(Buffer.from(chunk));
+      socket.write(sendBuffer.copy(chunk));
       if (after !== "") socket.write(after, "latin1");
       socket.uncork();
+      sendBuffer.sent(socket);
     }
     this.#requestProgressed();
     return !socket.writableNeedDrain;

@@ -421,9 +421,10 @@ export class ServerConnection extends Timed implements ClientStream {
     }
     socket.cork();
     if (start !== "") socket.write(start, "latin1");
-    socket.write(Buffer.from(body));
+    socket.write(this.#thread.sendBuffer.copy(body));
     if (end !== "") socket.write(end, "latin1");
     socket.uncork();
+    this.#thread.sendBuffer.sent(socket);
   }
 
   #flowing(): boolean {

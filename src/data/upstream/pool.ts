@@ -4,18 +4,22 @@
 import type { BackendSpec } from "../../config/snapshot.ts";
 import type { Deadlines } from "../../core/deadlines.ts";
 import { BackendConnection, type BackendUser, type ConnectionHome } from "../http1/client.ts";
+import type { SendBuffer } from "../socket.ts";
+import type { ThreadContext } from "../thread-context.ts";
 
 export class BackendPool implements ConnectionHome {
   readonly spec: BackendSpec;
   readonly readBuffer: Buffer;
+  readonly sendBuffer: SendBuffer;
   readonly #deadlines: Deadlines;
   readonly #idle: BackendConnection[] = [];
   #retired = false;
 
-  constructor(spec: BackendSpec, deadlines: Deadlines, readBuffer: Buffer) {
+  constructor(spec: BackendSpec, thread: Pick<ThreadContext, "deadlines" | "readBuffer" | "sendBuffer">) {
     this.spec = spec;
-    this.readBuffer = readBuffer;
-    this.#deadlines = deadlines;
+    this.readBuffer = thread.readBuffer;
+    this.sendBuffer = thread.sendBuffer;
+    this.#deadlines = thread.deadlines;
   }
 
   /** A connection that can be used at once, or null. */

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import type { BalancerName } from "../../../config/snapshot.ts";
 import { Deadlines } from "../../../core/deadlines.ts";
 import { Exchange } from "../../../core/exchange.ts";
+import { SendBuffer } from "../../socket.ts";
 import { BackendPool } from "../pool.ts";
 import type { Backend } from "../upstream.ts";
 import { createBalancer } from "./balancer.ts";
@@ -13,12 +14,14 @@ import { createBalancer } from "./balancer.ts";
 // No balancer of these looks at the exchange.
 const EXCHANGE = Object.create(Exchange.prototype) as Exchange;
 
+const THREAD = { deadlines: new Deadlines(), readBuffer: Buffer.alloc(0), sendBuffer: new SendBuffer() };
+
 /** Backends a, b, c … with these weights. */
 function backendsOf(weights: readonly number[]): Backend[] {
   return weights.map((weight, i) => {
     const id = String.fromCharCode(97 + i);
     const spec = { id, identity: `http://${id}:80`, host: id, port: 80, socketPath: null, weight };
-    return { spec, pool: new BackendPool(spec, new Deadlines(), Buffer.alloc(0)) };
+    return { spec, pool: new BackendPool(spec, THREAD) };
   });
 }
 
