@@ -150,7 +150,7 @@ export class Gateway {
         listeners.push(ours || (spec.reusePort && wanted.port !== 0) ? wanted : await claimAddress(wanted));
     }
     const fileLimit = openFileLimit();
-    const allowed = connectionsWithin(fileLimit);
+    const allowed = connectionsWithin(fileLimit, this.workers);
     const requested = spec.requestedMaxConnections ?? allowed;
     if (requested > allowed) {
       this.#log.warn(
@@ -179,14 +179,23 @@ export class Gateway {
       `data thread ${thread.index} ended by itself: starting it again`,
     );
     await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
-    await this.#reloading;
-    if (this.#stopping !== null) return;
-    const next = this.#startThread(thread.index);
-    this.#threads[thread.index] = next;
-    const problem = await next.prepare(this.#snapshot);
-    if (problem === null) await next.activate(this.#snapshot.version);
-    else this.#log.error(`data thread ${thread.index}: ${problem}`);
-    await this.#watch(next);
+    // In turn with reloads: a thread prepares one snapshot at a time.
+    const restarted = this.#reloading.then(() => this.#restart(thread.index));
+    this.#reloading = restarted;
+    const next = await restarted;
+    if (next !== null) await this.#watch(next);
+  }
+
+  async #restart(index: number): Promise<DataThread | null> {
+    if (this.#stopping !== null) return null;
+    const thread = this.#startThread(index);
+    this.#threads[index] = thread;
+    const problem = await thread.prepare(this.#snapshot);
+    if (problem === null) {
+      await thread.activate(this.#snapshot.version);
+      this.#log.info(`data thread ${index} is back`);
+    } else this.#log.error(`data thread ${index}: ${problem}`);
+    return thread;
   }
 
   async #stop(): Promise<number> {
