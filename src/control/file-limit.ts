@@ -2,8 +2,11 @@
 
 import { readFileSync } from "node:fs";
 
-/** Files of the program itself: listeners, logs, pipes, worker threads' event loops. */
-const RESERVED_FILES = 200;
+/** Files of the program itself: logs, pipes, the event loop of the control thread. 23 are open in a small gateway. */
+const RESERVED_FILES = 64;
+
+/** Of a data thread: its event loop, listeners, access log (8 in all), and 32 connections while they are refused. */
+const RESERVED_FILES_PER_THREAD = 44;
 
 /** The soft limit on open files (Node raises it to the hard one at start), or Infinity where it cannot be read. */
 export function openFileLimit(): number {
@@ -18,7 +21,8 @@ export function openFileLimit(): number {
 }
 
 /** A client connection may need a second file, for its backend. */
-export function connectionsWithin(fileLimit: number): number {
+export function connectionsWithin(fileLimit: number, dataThreads: number): number {
   if (fileLimit === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
-  return Math.max(1, Math.floor((fileLimit - RESERVED_FILES) / 2));
+  const reserved = RESERVED_FILES + dataThreads * RESERVED_FILES_PER_THREAD;
+  return Math.max(1, Math.floor((fileLimit - reserved) / 2));
 }

@@ -10,15 +10,15 @@ const REFUSAL =
   "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n" +
   'Content-Length: 84\r\n\r\n{"error":{"code":"too_many_connections","status":503,"message":"too many clients"}}\n';
 
-/** A refused connection is told why; it may take this long to listen, and so many may do so at once. */
+/** A refused connection is told why; it may take this long to listen. */
 const REFUSAL_TIMEOUT_MS = 1000;
-const MAX_REFUSALS = 64;
+/** So many may do so at once, over all listeners of a data thread (control/file-limit.ts has files for them). */
+const MAX_REFUSALS = 32;
 
 export class Listener {
   readonly spec: ListenerSpec;
   readonly #thread: ThreadContext;
   readonly #server: Server;
-  #refusals = 0;
 
   constructor(spec: ListenerSpec, thread: ThreadContext) {
     this.spec = spec;
@@ -57,20 +57,21 @@ export class Listener {
   }
 
   #refuse(socket: Socket): void {
-    const { metrics, reporter, active } = this.#thread;
+    const thread = this.#thread;
+    const { metrics, reporter, active } = thread;
     metrics.add(Counter.refusedAtMaxConnections);
     reporter.report("warn", "refused connections", "connection refused: max_conn is reached", {
       max_conn: active.server.maxConnections,
       client: socket.remoteAddress ?? "",
     });
     socket.on("error", () => socket.destroy());
-    if (this.#refusals >= MAX_REFUSALS) {
+    if (thread.refusals >= MAX_REFUSALS) {
       socket.destroy();
       return;
     }
-    this.#refusals++;
+    thread.refusals++;
     socket.on("close", () => {
-      this.#refusals--;
+      thread.refusals--;
     });
     // Reads what the client sends, or closing would reset the connection before the answer is read.
     socket.resume();

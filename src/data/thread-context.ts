@@ -19,6 +19,8 @@ export class ThreadContext {
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<ServerConnection>();
+  /** Connections that are being told that there are too many; they are not among `connections`. */
+  refusals = 0;
   #active: ActiveSnapshot | null = null;
   #onEmpty: (() => void) | null = null;
   readonly #parsers: HeadParser[] = [];

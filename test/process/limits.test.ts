@@ -82,51 +82,55 @@ describe("max_conn", { timeout: 30_000 }, () => {
 });
 
 describe("under a low limit on open files", { timeout: 30_000 }, () => {
-  const FILES = 260;
   const ALLOWED = 30;
+  const CASES = [
+    { workers: 2, files: 212 },
+    { workers: 8, files: 476 },
+  ];
+  for (const { workers, files } of CASES) {
+    it(`max_conn is lowered, and what comes beyond is refused while others are served, by ${workers} data threads`, async (t) => {
+      const backend = await RawBackend.start(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+      t.after(() => backend.stop());
+      const gateway = await TestGateway.start(proxyTo(backend.port), {
+        server: `max_conn: 10000000, workers: ${workers}`,
+        prefix: ["prlimit", `--nofile=${files}:${files}`],
+      });
+      t.after(() => gateway.stop("SIGKILL"));
+      const { level, msg } = await gateway.logged((line) => line.msg.includes("max_conn"));
+      const why = `this process may open ${files} files (two per proxied connection)`;
+      assert.deepEqual(
+        [level, msg],
+        ["warn", `server.max_conn 10000000: lowered to ${ALLOWED}, because ${why}`],
+      );
 
-  it("max_conn is lowered, and what comes beyond is refused while the others are served", async (t) => {
-    const backend = await RawBackend.start(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
-    t.after(() => backend.stop());
-    const gateway = await TestGateway.start(proxyTo(backend.port), {
-      server: "max_conn: 10000000, workers: 2",
-      prefix: ["prlimit", `--nofile=${FILES}:${FILES}`],
+      const served: Client[] = [];
+      for (let i = 0; i < ALLOWED; i++) {
+        const { client, status } = await open(t, gateway);
+        assert.equal(status, 200);
+        served.push(client);
+      }
+      // Far more than there are files; some are told why, the others are closed.
+      const crowd = await Promise.all(Array.from({ length: 400 }, () => Client.connect(gateway.port)));
+      for (const client of served) client.send(GET);
+      for (const client of served) assert.equal((await client.answer()).status, 200);
+      const texts = await Promise.all(crowd.map((client) => client.ended()));
+      for (const client of crowd) client.close();
+      const told = texts.filter((text) => text !== "");
+      assert.ok(told.length > 0);
+      for (const text of told) assert.match(text, /^HTTP\/1\.1 503 .+"code":"too_many_connections"/s);
+
+      for (const client of served) client.send(GET);
+      for (const client of served) assert.equal((await client.answer()).status, 200);
+      for (const client of served) client.close();
+      gateway.process.kill("SIGTERM");
+      const totals = await gateway.logged((line) => line.msg === "stopped");
+      assert.equal(totals["refused_connections"], 400);
+      assert.ok(gateway.log.every((line) => line.level !== "error"));
     });
-    t.after(() => gateway.stop("SIGKILL"));
-    const { level, msg } = await gateway.logged((line) => line.msg.includes("max_conn"));
-    const why = `this process may open ${FILES} files (two per proxied connection)`;
-    assert.deepEqual(
-      [level, msg],
-      ["warn", `server.max_conn 10000000: lowered to ${ALLOWED}, because ${why}`],
-    );
-
-    const served: Client[] = [];
-    for (let i = 0; i < ALLOWED; i++) {
-      const { client, status } = await open(t, gateway);
-      assert.equal(status, 200);
-      served.push(client);
-    }
-    // Far more than there are files; some are told why, the others are closed.
-    const crowd = await Promise.all(Array.from({ length: 400 }, () => Client.connect(gateway.port)));
-    for (const client of served) client.send(GET);
-    for (const client of served) assert.equal((await client.answer()).status, 200);
-    const texts = await Promise.all(crowd.map((client) => client.ended()));
-    for (const client of crowd) client.close();
-    const told = texts.filter((text) => text !== "");
-    assert.ok(told.length > 0);
-    for (const text of told) assert.match(text, /^HTTP\/1\.1 503 .+"code":"too_many_connections"/s);
-
-    for (const client of served) client.send(GET);
-    for (const client of served) assert.equal((await client.answer()).status, 200);
-    for (const client of served) client.close();
-    gateway.process.kill("SIGTERM");
-    const totals = await gateway.logged((line) => line.msg === "stopped");
-    assert.equal(totals["refused_connections"], 400);
-    assert.ok(gateway.log.every((line) => line.level !== "error"));
-  });
+  }
 
   it("max_conn is what the limit allows where it is not set, without a word", async (t) => {
-    const gateway = await TestGateway.start(HELLO, { prefix: ["prlimit", "--nofile=202:202"] });
+    const gateway = await TestGateway.start(HELLO, { prefix: ["prlimit", "--nofile=110:110"] });
     t.after(() => gateway.stop("SIGKILL"));
     assert.equal((await open(t, gateway)).status, 200);
     assert.equal((await open(t, gateway)).status, 503);
