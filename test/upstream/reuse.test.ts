@@ -163,6 +163,22 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
     });
   }
 
+  it("may end a body by its own end, which is no end for the client's", async (t) => {
+    const backend = await backendFor(t, async (connection) => {
+      await connection.until("\r\n\r\n");
+      connection.write("HTTP/1.0 200 OK\r\n\r\nfirst ");
+      connection.socket.end("second");
+    });
+    await gateway.adopt(proxyTo(backend.port));
+    const client = await clientOf(t, gateway);
+    for (let i = 0; i < 2; i++) {
+      const answer = await ask(client, GET, /\r\n0\r\n\r\n$/);
+      const chunks = [...answer.matchAll(/^([0-9a-f]+)\r\n(.+)\r\n/gm)];
+      assert.equal(chunks.map(([, , data]) => data).join(""), "first second");
+    }
+    assert.equal(backend.connections.length, 2);
+  });
+
   it("is closed when something comes on it that nobody asked for", async (t) => {
     const backend = await backendFor(t, answering(OK));
     await gateway.adopt(proxyTo(backend.port));
