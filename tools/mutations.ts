@@ -378,6 +378,20 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (least >= 0) {",
     tests: ["test/stream/*.test.ts"],
   },
+  {
+    name: "a chunk that has to wait keeps its copy",
+    file: "src/data/socket.ts",
+    find: "if (socket.writableLength > 0) this.#buffer =",
+    replace: "if (socket.writableLength < 0) this.#buffer =",
+    tests: ["src/data/socket.test.ts"],
+  },
+  {
+    name: "a bug ends its connection only",
+    file: "src/data/socket.ts",
+    find: "        failed(bug);",
+    replace: "        throw bug;",
+    tests: ["src/data/socket.test.ts"],
+  },
   // ---- paths, routes, limits ----
   {
     name: "a path does not climb above the root",
