@@ -62,13 +62,20 @@ async function attempt({ file, find, replace, tests }: Mutation, folder: string)
 }
 
 async function passes(tests: readonly string[], folder: string): Promise<boolean> {
+  // A group of its own: a test that is ended leaves programs behind that it would have stopped.
   const child = spawn(process.execPath, ["--test", "--test-force-exit", ...tests], {
     cwd: folder,
     stdio: "ignore",
+    detached: true,
     timeout: TIMEOUT_MS,
     env: { ...process.env, NODE_TEST_CONTEXT: undefined },
   });
   const [code] = await once(child, "exit");
+  try {
+    process.kill(-child.pid!, "SIGKILL");
+  } catch {
+    // Nothing was left.
+  }
   return code === 0;
 }
 
