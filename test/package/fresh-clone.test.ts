@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { takeDemoPort } from "../support/demo-port.ts";
 import { ROOT, runCommand, shellEnvironment, startGateway, temporaryFolder } from "./shell.ts";
 
 interface Manifest {
@@ -24,6 +25,7 @@ test("npm ci && npm start runs the demo on the pinned Node", { timeout: 180_000 
   assert.equal(nodeVersion, `v${manifest.devDependencies.node}\n`);
   assert.equal(await runCommand("npx", ["sluice", "--version"], { cwd, env }), `${manifest.version}\n`);
 
+  context.after(await takeDemoPort());
   const gateway = await startGateway(context, "npm", ["start"], { cwd, env });
   assert.equal(gateway.url, "http://127.0.0.1:8080");
   const answered = new Set<string | undefined>();
