@@ -51,7 +51,7 @@ describe("a reload", () => {
   it("leaves a request to the route that it began with", async (t) => {
     const backend = await RawBackend.start(() => {});
     t.after(() => backend.stop());
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(proxyTo(backend.port, "timeouts: { backend_keep_alive: 60s }"));
     const client = await connect(t);
     client.write(GET);
     const origin = await backend.connection(0);

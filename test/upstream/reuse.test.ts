@@ -7,6 +7,8 @@ import { proxyTo, TestGateway } from "../support/gateway.ts";
 import { answering, RawBackend, RawConnection } from "../support/raw.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+/** What is not told to close stays open for longer than any test. */
+const KEEP = "timeouts: { backend_keep_alive: 60s }\n";
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 async function backendFor(
@@ -41,7 +43,7 @@ describe("a connection to a backend", () => {
 
   it("is used again, by whichever client comes next", async (t) => {
     const backend = await backendFor(t, answering(OK));
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     for (let i = 0; i < 3; i++) {
       const client = await clientOf(t, gateway);
       for (let j = 0; j < 3; j++) await ask(client, GET);
@@ -52,7 +54,7 @@ describe("a connection to a backend", () => {
 
   it("is taken again before one that has been idle for longer", async (t) => {
     const backend = await backendFor(t, () => {});
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     const [first, second] = [await clientOf(t, gateway), await clientOf(t, gateway)];
     const firstAnswer = ask(first, GET);
     const older = await backend.connection(0);
@@ -93,7 +95,7 @@ describe("a connection to a backend", () => {
 
   it("is closed when no configuration has its backend any more, and kept when one has", async (t) => {
     const [kept, dropped] = [await backendFor(t, answering(OK)), await backendFor(t, answering(OK))];
-    await gateway.adopt(`backends: { kept: [{ host: 127.0.0.1, port: ${kept.port} }], dropped: [{ host: 127.0.0.1, port: ${dropped.port} }] }
+    await gateway.adopt(`${KEEP}backends: { kept: [{ host: 127.0.0.1, port: ${kept.port} }], dropped: [{ host: 127.0.0.1, port: ${dropped.port} }] }
 routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: dropped } }`);
     const client = await clientOf(t, gateway);
     await ask(client, GET);
@@ -130,7 +132,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
   for (const [what, request, response, last] of KEPT) {
     it(`is used again after a response that ${what}`, async (t) => {
       const backend = await backendFor(t, answering(response));
-      await gateway.adopt(proxyTo(backend.port));
+      await gateway.adopt(KEEP + proxyTo(backend.port));
       const client = await clientOf(t, gateway);
       for (let i = 0; i < 3; i++) await ask(client, request, last);
       assert.equal(backend.connections.length, 1);
@@ -152,7 +154,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
   for (const [what, response, last] of NOT_KEPT) {
     it(`is not used again after a response that ${what}`, async (t) => {
       const backend = await backendFor(t, answering(response));
-      await gateway.adopt(proxyTo(backend.port));
+      await gateway.adopt(KEEP + proxyTo(backend.port));
       const client = await clientOf(t, gateway);
       for (let i = 0; i < 3; i++) {
         const answer = await ask(client, GET, last);
@@ -169,7 +171,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
       connection.write("HTTP/1.0 200 OK\r\n\r\nfirst ");
       connection.socket.end("second");
     });
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     const client = await clientOf(t, gateway);
     for (let i = 0; i < 2; i++) {
       const answer = await ask(client, GET, /\r\n0\r\n\r\n$/);
@@ -181,7 +183,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
 
   it("is closed when something comes on it that nobody asked for", async (t) => {
     const backend = await backendFor(t, answering(OK));
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     const client = await clientOf(t, gateway);
     await ask(client, GET);
     const connection = await backend.connection(0);
@@ -193,7 +195,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
 
   it("is closed when the response came before the end of the request", async (t) => {
     const backend = await backendFor(t, answering(OK));
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     const client = await clientOf(t, gateway);
     await ask(client, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\npart");
     await (await backend.connection(0)).untilEnd();
@@ -201,7 +203,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
 
   it("is closed when its client leaves in the middle of a response", async (t) => {
     const backend = await backendFor(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok"));
-    await gateway.adopt(proxyTo(backend.port));
+    await gateway.adopt(KEEP + proxyTo(backend.port));
     const client = await clientOf(t, gateway);
     await ask(client, GET);
     client.destroy();
@@ -216,7 +218,7 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
     );
     const upstreams = backends.map(({ port }, i) => `u${i}: [{ host: 127.0.0.1, port: ${port} }]`);
     const routes = backends.map((_, i) => `r${i}: { path: /${i}, upstream: u${i} }`);
-    await gateway.adopt(`backends: { ${upstreams.join(", ")} }\nrouting: { ${routes.join(", ")} }`);
+    await gateway.adopt(`${KEEP}backends: { ${upstreams.join(", ")} }\nrouting: { ${routes.join(", ")} }`);
     const run = async () => {
       const client = await clientOf(t, gateway);
       for (let i = 0; i < 60; i++) {
