@@ -118,11 +118,9 @@ routing:
       ["backend", "client"],
     ] as const) {
       const ends = await open(t);
-      const closed = once(ends[to], "close");
+      const closed = Promise.all([once(ends[to], "close"), once(ends[from], "close")]);
       ends[from].close(4001, "enough");
-      const [code, reason] = (await closed) as [number, Buffer];
-      assert.deepEqual([code, String(reason)], [4001, "enough"]);
-      await once(ends[from], "close");
+      for (const [code, reason] of await closed) assert.deepEqual([code, String(reason)], [4001, "enough"]);
     }
   });
 
