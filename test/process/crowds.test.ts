@@ -91,7 +91,9 @@ routing: { ${routes.join(", ")} }
       client.destroy();
     }
 
-    for (const client of clients) client.destroy();
+    // When some have gone, all is well again.
+    for (const client of clients) client.socket.end();
+    for (const client of clients) await client.untilEnd();
     await gateway.adopt(HELLO);
     (await ask(gateway.port)).destroy();
   });
