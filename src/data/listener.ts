@@ -1,9 +1,11 @@
 // One listening address of one data thread. Data threads share a port by SO_REUSEPORT: the kernel spreads connections.
 
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
+import { getSystemErrorMessage, getSystemErrorName } from "node:util";
 import type { ListenerSpec } from "../config/snapshot.ts";
 import { Counter } from "../core/metrics.ts";
 import { serveConnection } from "./http1/server.ts";
+import { type AcceptedHandle, acceptSocket, acceptWith } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 const REFUSAL =
@@ -18,15 +20,11 @@ const MAX_REFUSALS = 32;
 export class Listener {
   readonly spec: ListenerSpec;
   readonly #thread: ThreadContext;
-  readonly #server: Server;
+  readonly #server = createServer();
 
   constructor(spec: ListenerSpec, thread: ThreadContext) {
     this.spec = spec;
     this.#thread = thread;
-    // Half-open: a client's FIN is ours to judge (http1/server.ts).
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-      this.#accept(socket),
-    );
   }
 
   /** Resolves when connections are accepted. */
@@ -36,7 +34,10 @@ export class Listener {
       this.#server.once("error", reject);
       this.#server.listen({ host, port, backlog, reusePort }, () => {
         this.#server.off("error", reject);
-        this.#server.on("error", (error: NodeJS.ErrnoException) => this.#acceptFailed(error));
+        acceptWith(this.#server, (error, handle) => {
+          if (error === 0) this.#accept(handle);
+          else this.#acceptFailed(error);
+        });
         resolve();
       });
     });
@@ -46,14 +47,14 @@ export class Listener {
     this.#server.close();
   }
 
-  #accept(socket: Socket): void {
+  #accept(handle: AcceptedHandle): void {
     const { metrics, active } = this.#thread;
     if (!metrics.tryAcquireConnection(active.server.maxConnections)) {
-      this.#refuse(socket);
+      this.#refuse(acceptSocket(handle, this.#thread.readBuffer, DISCARD));
       return;
     }
     metrics.add(Counter.connectionsAccepted);
-    serveConnection(socket, this.#thread);
+    serveConnection(handle, this.#thread);
   }
 
   #refuse(socket: Socket): void {
@@ -73,17 +74,18 @@ export class Listener {
     socket.on("close", () => {
       thread.refusals--;
     });
-    // Reads what the client sends, or closing would reset the connection before the answer is read.
-    socket.resume();
     socket.on("end", () => socket.destroy());
     socket.setTimeout(REFUSAL_TIMEOUT_MS, () => socket.destroy());
     socket.end(REFUSAL, "latin1");
   }
 
-  #acceptFailed(error: NodeJS.ErrnoException): void {
+  #acceptFailed(error: number): void {
+    const name = getSystemErrorName(error);
     this.#thread.metrics.add(Counter.refusedAtFileLimit);
-    this.#thread.reporter.report("error", "failed accepts", `cannot accept a connection: ${error.message}`, {
-      code: error.code ?? "",
-    });
+    const message = `cannot accept a connection: ${getSystemErrorMessage(error)}`;
+    this.#thread.reporter.report("error", "failed accepts", message, { code: name });
   }
 }
+
+/** Reads what a refused client sends, or closing would reset the connection before the answer is read. */
+const DISCARD = { receive: () => {}, failed: () => {} };

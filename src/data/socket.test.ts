@@ -2,9 +2,17 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { after, describe, it } from "node:test";
-import { adoptSocket, connectSocket, READ_BUFFER_BYTES, SendBuffer, type SocketReader } from "./socket.ts";
+import {
+  type AcceptedHandle,
+  acceptSocket,
+  acceptWith,
+  connectSocket,
+  READ_BUFFER_BYTES,
+  SendBuffer,
+  type SocketReader,
+} from "./socket.ts";
 
 const BUFFER = Buffer.alloc(READ_BUFFER_BYTES);
 
@@ -23,12 +31,11 @@ function keeping(): SocketReader & { got: string; bugs: unknown[] } {
 }
 
 describe("sockets with one read buffer", async () => {
-  const accepted: Socket[] = [];
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
-    accepted.push(socket),
-  );
+  let accepted: (handle: AcceptedHandle) => void = () => {};
+  const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  acceptWith(server, (_error, handle) => accepted(handle));
   const { port } = server.address() as AddressInfo;
   after(() => server.close());
 
@@ -36,10 +43,11 @@ describe("sockets with one read buffer", async () => {
     const spec = { id: "b", identity: "", host: "127.0.0.1", port, socketPath: null, weight: 1 };
     const near = keeping();
     const far = keeping();
-    const connection = once(server, "connection");
+    const handle = new Promise<AcceptedHandle>((resolve) => {
+      accepted = resolve;
+    });
     const nearSocket = connectSocket(spec, BUFFER, near);
-    await connection;
-    return { near, far, nearSocket, farSocket: adoptSocket(accepted.pop()!, BUFFER, far) };
+    return { near, far, nearSocket, farSocket: acceptSocket(await handle, BUFFER, far) };
   }
 
   it("give what comes in to their own reader, in order, to the end", async () => {

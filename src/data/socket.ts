@@ -1,7 +1,7 @@
 // Sockets that all read into one buffer of their data thread, instead of a new one for every read: a quarter less CPU per
 // proxied request (bench/README.md). The price: a chunk is valid during the call only; who keeps it copies it.
 
-import { connect, Socket } from "node:net";
+import { connect, type Server, Socket } from "node:net";
 import type { BackendSpec } from "../config/snapshot.ts";
 
 export const READ_BUFFER_BYTES = 65_536;
@@ -39,15 +39,26 @@ export function connectSocket(spec: BackendSpec, buffer: Buffer, reader: SocketR
   return connect(socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread });
 }
 
+/** A connection that no socket was made for yet. */
+export interface AcceptedHandle {
+  setNoDelay(on: boolean): unknown;
+}
+
 /**
- * Takes the connection over from a socket that was accepted with `pauseOnConnect`. `node:net` has `onread` for sockets that
- * connect only, so the connection moves to a socket made here. The old one is left without it.
+ * Hands the connections of a listening server over before `node:net` makes sockets of them: it has `onread` for sockets
+ * that connect only, and a second socket for each connection would make accepting twice as slow. `accept` gets a handle
+ * for `acceptSocket`, or the negated errno of a failed accept.
  */
-export function adoptSocket(accepted: Socket, buffer: Buffer, reader: SocketReader): Socket {
-  const old = accepted as unknown as { _handle: unknown };
-  const options = { handle: old._handle, allowHalfOpen: true, onread: onReadOf(buffer, reader) };
-  old._handle = null;
-  return new Socket(options as ConstructorParameters<typeof Socket>[0]);
+export function acceptWith(server: Server, accept: (error: number, handle: AcceptedHandle) => void): void {
+  const listening = server as unknown as { _handle: { onconnection: typeof accept } };
+  listening._handle.onconnection = accept;
+}
+
+/** Half-open: a client's FIN is ours to judge (http1/server.ts). */
+export function acceptSocket(handle: AcceptedHandle, buffer: Buffer, reader: SocketReader): Socket {
+  handle.setNoDelay(true);
+  const options = { handle, allowHalfOpen: true, onread: onReadOf(buffer, reader) };
+  return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
 }
 
 function onReadOf(buffer: Buffer, { receive, failed }: SocketReader) {

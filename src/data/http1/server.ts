@@ -18,7 +18,7 @@ import {
 import { HeaderList } from "../../core/headers.ts";
 import { plainAddress } from "../../core/ip.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
-import { adoptSocket, type Receive } from "../socket.ts";
+import { type AcceptedHandle, acceptSocket, type Receive } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BodyReader } from "./body-reader.ts";
 import { FAILED, type HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -55,8 +55,7 @@ const WAIT_CLOSE = 4;
 /** How long a client may take to close its side after the last answer. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** Takes over a socket that was accepted with `pauseOnConnect`. */
-export function serveConnection(accepted: Socket, thread: ThreadContext): void {
+export function serveConnection(accepted: AcceptedHandle, thread: ThreadContext): void {
   thread.connections.add(new ServerConnection(accepted, thread));
 }
 
@@ -81,9 +80,9 @@ export class ServerConnection extends Timed implements ClientStream {
   /** At the last look of the deadline: bytes of the body, or bytes still to be written. */
   #progress = 0;
 
-  constructor(accepted: Socket, thread: ThreadContext) {
+  constructor(accepted: AcceptedHandle, thread: ThreadContext) {
     super();
-    const socket = adoptSocket(accepted, thread.readBuffer, {
+    const socket = acceptSocket(accepted, thread.readBuffer, {
       receive: (chunk) => this.#receive(chunk),
       failed: (bug) => this.#failed(bug),
     });
