@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { configSchema } from "../src/config/schema.ts";
+import { configSchema } from "../src/config/schema/config.ts";
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 

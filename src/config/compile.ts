@@ -1,18 +1,18 @@
 // Makes of a validated configuration the snapshot that data threads work from, with every default in its place, and
 // what only the control thread needs. Runs anywhere.
 
-import { defaultId } from "./relations.ts";
-import { type BackendConfig, type Config, type RouteConfig, WORKING_BALANCERS } from "./schema.ts";
+import { compileUpstream } from "./compile-upstream.ts";
+import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
-  BackendSpec,
-  BalancerName,
+  HashKey,
   ProxySpec,
   ProxyTimeouts,
   RespondSpec,
+  RetrySpec,
   RouteSpec,
   ServerSpec,
-  Snapshot,
+  SnapshotPlan,
 } from "./snapshot.ts";
 
 /** What the control thread needs to know besides the snapshot. */
@@ -23,11 +23,33 @@ export interface GatewaySpec {
   readonly shutdownTimeoutMs: number;
   /** Null for as many as the open-file limit allows. */
   readonly requestedMaxConnections: number | null;
+  readonly resolver: ResolverSpec;
+  /** Null for no admin API. */
+  readonly admin: AdminSpec | null;
+}
+
+export interface ResolverSpec {
+  /** `address` or `address:port`; null for those of the system. */
+  readonly servers: readonly string[] | null;
+  readonly minTtlMs: number;
+  readonly maxTtlMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface AdminSpec {
+  readonly host: string;
+  readonly port: number;
+  /** Null for the one in the state folder. */
+  readonly token: string | null;
+  /** Changes need no token, on a loopback address. */
+  readonly open: boolean;
+  /** Host names, in lower case, beside the address itself and `localhost`. */
+  readonly allowedHosts: readonly string[];
 }
 
 export interface Compiled {
   /** Version 1, and `maxConnections` as asked for: the control thread sets both. */
-  readonly snapshot: Snapshot;
+  readonly snapshot: SnapshotPlan;
   readonly gateway: GatewaySpec;
 }
 
@@ -43,12 +65,9 @@ export function compile(config: Config, order: NameOrder): Compiled {
     snapshot: {
       version: 1,
       server: compileServer(config),
-      upstreams: order.upstreams.map((name) => ({
-        name,
-        backends: config.backends[name]!.filter((backend) => backend.active).map((b) =>
-          compileBackend(name, b),
-        ),
-      })),
+      upstreams: order.upstreams.map((name) =>
+        compileUpstream(name, config.backends[name]!, config.upstreams[name] ?? null),
+      ),
       routes: order.routes.map((name) => compileRoute(name, config.routing[name]!, config)),
       accessLog: log?.enabled ? { path: log.path ?? null, format: log.format } : null,
     },
@@ -57,23 +76,34 @@ export function compile(config: Config, order: NameOrder): Compiled {
       reusePort: server.reuse_port,
       shutdownTimeoutMs: server.shutdown_timeout,
       requestedMaxConnections: server.max_conn ?? null,
+      resolver: {
+        servers: config.resolver.servers ?? null,
+        minTtlMs: config.resolver.min_ttl,
+        maxTtlMs: config.resolver.max_ttl,
+        timeoutMs: config.resolver.timeout,
+      },
+      admin: compileAdmin(config.admin ?? config.grpc),
     },
   };
 }
 
 function compileServer({ server, limits }: Config): ServerSpec {
-  const { backlog } = server;
+  const { backlog, proxy_protocol: proxyProtocol } = server;
   return {
     listeners: server.listeners?.map((own) => ({
       host: own.host,
       port: own.port,
       backlog: own.backlog ?? backlog,
-    })) ?? [{ host: server.host, port: server.port, backlog }],
+      proxyProtocol: own.proxy_protocol ?? proxyProtocol,
+    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol }],
     maxConnections: server.max_conn ?? Number.MAX_SAFE_INTEGER,
+    maxConnectionsPerClient: server.max_conn_per_client ?? null,
+    idleBackendConnections: Number.MAX_SAFE_INTEGER,
     readTimeoutMs: server.read_timeout,
     writeTimeoutMs: server.write_timeout,
     keepAliveTimeoutMs: server.keep_alive_timeout,
-    realIpHeader: server.real_ip_header.toLowerCase(),
+    realIpHeader: server.real_ip_header?.toLowerCase() ?? "x-real-ip",
+    realIpHeaderFirst: server.real_ip_header !== undefined,
     trustedProxies: server.trusted_proxies,
     requestLineBytes: limits.request_line,
     headerBytes: limits.header_bytes,
@@ -81,17 +111,10 @@ function compileServer({ server, limits }: Config): ServerSpec {
   };
 }
 
-function compileBackend(upstream: string, backend: BackendConfig): BackendSpec {
-  const { host = "", port = 0, socket = null, weight } = backend;
-  const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return {
-    id: backend.id ?? defaultId(upstream, backend),
-    identity: socket === null ? `http://${authority}` : `unix:${socket}`,
-    host,
-    port,
-    socketPath: socket,
-    weight,
-  };
+function compileAdmin(admin: Config["admin"]): AdminSpec | null {
+  if (admin === undefined || !admin.enabled) return null;
+  const { host, port, token = null, open, allowed_hosts: allowedHosts } = admin;
+  return { host, port, token, open, allowedHosts };
 }
 
 function compileRoute(name: string, route: RouteConfig, config: Config): RouteSpec {
@@ -128,13 +151,61 @@ function compileRespond({ status, headers, body }: NonNullable<RouteConfig["resp
 
 function compileProxy(route: RouteConfig, { timeouts }: Config): ProxySpec {
   const prefix = route.strip_prefix === true ? route.path.path : route.strip_prefix || null;
+  const { split, mirror, sticky, protocols, load_balancer: standard } = route;
   return {
     kind: "proxy",
-    upstream: route.upstream!,
-    balancer: isWorking(route.load_balancer) ? route.load_balancer : "weight",
+    targets:
+      split === undefined
+        ? [{ upstream: route.upstream!, weight: 1 }]
+        : Object.entries(split.to).map(([upstream, weight]) => ({ upstream, weight })),
+    splitBy: split?.by === "random" ? { from: "random" } : hashKey(split?.by ?? "client"),
+    balancers: {
+      http: protocols?.http ?? standard,
+      https: protocols?.https ?? standard,
+      websocket: protocols?.websocket ?? standard,
+      sse: protocols?.sse ?? standard,
+    },
+    hashKey: hashKey(route.hash_key),
+    sticky: {
+      cookie: sticky.cookie,
+      secret: sticky.secret ?? null,
+      maxAge: sticky.max_age === 0 ? null : Math.ceil(sticky.max_age / 1000),
+      secure: sticky.secure,
+    },
+    retry: compileRetry(route.retry),
+    mirror:
+      mirror === undefined
+        ? null
+        : { upstream: mirror.upstream, share: mirror.share, bodyBytes: mirror.body },
     stripPrefix: prefix === "/" ? null : prefix,
     rewrite: route.rewrite ?? null,
     timeouts: compileTimeouts(route.timeouts ?? {}, timeouts),
+  };
+}
+
+/** The schema let nothing else through than `client`, `path` and `<from>:<name>`. */
+function hashKey(text: string): HashKey {
+  const [from, name] = text.split(":");
+  switch (from) {
+    case "header":
+      return { from, name: name!.toLowerCase() };
+    case "cookie":
+    case "query":
+      return { from, name: name! };
+    default:
+      return { from: from as "client" | "path" };
+  }
+}
+
+function compileRetry(retry: RouteConfig["retry"]): RetrySpec {
+  return {
+    attempts: retry.attempts,
+    onClosed: retry.on.includes("closed"),
+    onMalformed: retry.on.includes("malformed"),
+    onTimeout: retry.on.includes("timeout"),
+    statuses: retry.on.filter((reason) => typeof reason === "number"),
+    perTryMs: retry.per_try_timeout ?? null,
+    bodyBytes: retry.body,
   };
 }
 
@@ -150,7 +221,3 @@ function compileTimeouts(own: RouteTimeouts, defaults: Config["timeouts"]): Prox
 }
 
 type RouteTimeouts = NonNullable<RouteConfig["timeouts"]>;
-
-function isWorking(balancer: string): balancer is BalancerName {
-  return (WORKING_BALANCERS as readonly string[]).includes(balancer);
-}

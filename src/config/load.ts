@@ -6,7 +6,7 @@ import type { Environment } from "./environment.ts";
 import { byPlace, type Problem } from "./problem.ts";
 import { relationProblems } from "./relations.ts";
 import { schemaAt } from "./schema-at.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { SnapshotPlan } from "./snapshot.ts";
 import { parseSource } from "./source.ts";
 import type { SourceNode } from "./tree.ts";
 import { validate } from "./validate.ts";
@@ -15,7 +15,7 @@ import { collectWarnings } from "./warnings.ts";
 export type LoadResult =
   | {
       readonly ok: true;
-      readonly snapshot: Snapshot;
+      readonly snapshot: SnapshotPlan;
       readonly gateway: GatewaySpec;
       readonly warnings: readonly Problem[];
     }

@@ -1,7 +1,7 @@
 // Finds the part of the schema that a value of the file is held against. Runs anywhere.
 
 import { z } from "zod";
-import { configSchema } from "./schema.ts";
+import { configSchema } from "./schema/config.ts";
 
 /** Null where the schema knows no such path. */
 export function schemaAt(path: readonly PropertyKey[]): z.ZodType | null {

@@ -17,6 +17,11 @@ export interface Snapshot {
   readonly accessLog: AccessLogSpec | null;
 }
 
+/** A snapshot before its names are resolved and its shared memory is made. */
+export interface SnapshotPlan extends Omit<Snapshot, "upstreams"> {
+  readonly upstreams: readonly UpstreamPlan[];
+}
+
 export interface ServerSpec {
   readonly listeners: readonly ListenerSpec[];
   /** Client connections over all data threads. */
@@ -27,8 +32,14 @@ export interface ServerSpec {
   readonly writeTimeoutMs: number;
   /** Longest time a connection stays open without a request. */
   readonly keepAliveTimeoutMs: number;
-  /** Lower case. The field a trusted proxy names the client's address in, and that backends get. */
+  /** Connections of one client address over all data threads, or null. */
+  readonly maxConnectionsPerClient: number | null;
+  /** Unused connections to backends that one data thread keeps. Set by the control thread. */
+  readonly idleBackendConnections: number;
+  /** Lower case. The field that backends get the client's address in. */
   readonly realIpHeader: string;
+  /** It was asked for: where a trusted proxy sends it, it is believed before X-Forwarded-For. */
+  readonly realIpHeaderFirst: boolean;
   readonly trustedProxies: readonly Cidr[];
   /** Limits on a request before its route is known. */
   readonly requestLineBytes: number;
@@ -40,24 +51,121 @@ export interface ListenerSpec {
   readonly host: string;
   readonly port: number;
   readonly backlog: number;
+  /** Every connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
 }
 
-export interface UpstreamSpec {
+/** The rules of an upstream, as the file has them. */
+export interface UpstreamRules {
   readonly name: string;
-  /** Only the active ones, in the order of the file. */
-  readonly backends: readonly BackendSpec[];
+  readonly queue: { readonly size: number; readonly timeoutMs: number };
+  /** Null for none. */
+  readonly ejection: EjectionSpec | null;
+  /** Null for none. */
+  readonly circuit: CircuitSpec | null;
+  readonly retryBudget: { readonly share: number; readonly least: number };
+  readonly slowStartMs: number;
+  /** 0 to 1. Where a smaller share of the backends is up, all of them are used. */
+  readonly panicThreshold: number;
 }
 
-export interface BackendSpec {
+export interface UpstreamSpec extends UpstreamRules {
+  /** In the order of the file, each at one address. */
+  readonly backends: readonly BackendSpec[];
+  /** Of core/shared/upstream-state.ts. */
+  readonly shared: SharedArrayBuffer;
+  /** Tells one piece of shared memory from another, which a clone does not. */
+  readonly sharedId: number;
+  /** Waiters that `shared` has places for; `queue.size` may be less. */
+  readonly queueCapacity: number;
+}
+
+/** What control makes an `UpstreamSpec` of, by resolving names. */
+export interface UpstreamPlan extends UpstreamRules {
+  /** Only the active ones, in the order of the file. */
+  readonly backends: readonly BackendPlan[];
+}
+
+export interface EjectionSpec {
+  /** In a row. */
+  readonly failures: number;
+  /** Within `windowMs`, or null where only those in a row count. */
+  readonly failureShare: number | null;
+  readonly windowMs: number;
+  readonly minRequests: number;
+  readonly statuses: readonly number[];
+  readonly timeMs: number;
+  readonly maxTimeMs: number;
+  readonly maxShare: number;
+}
+
+export interface CircuitSpec {
+  /** Exchanges that wait for the head of a response, or null for any number. */
+  readonly pending: number | null;
+  /** Null where the circuit never opens by failures. */
+  readonly failureShare: number | null;
+  readonly windowMs: number;
+  readonly minRequests: number;
+  readonly openMs: number;
+}
+
+/** A backend as the file has it: it may stand for several addresses. */
+export interface BackendPlan {
   /** Unique within the upstream. */
   readonly id: string;
-  /** `http://host:port` or `unix:/path`: what a pooled connection belongs to. */
-  readonly identity: string;
+  /** Address or name; empty with `srv` or `socketPath`. */
   readonly host: string;
   readonly port: number;
+  /** Name of SRV records instead of host and port, or null. */
+  readonly srv: string | null;
   /** Path of a unix socket instead of host and port, or null. */
   readonly socketPath: string | null;
   readonly weight: number;
+  readonly backup: boolean;
+  readonly maxConnections: number;
+  /** Null for plain HTTP. */
+  readonly tls: BackendTls | null;
+  /** Version of the PROXY protocol that the backend wants, or null. */
+  readonly proxyProtocol: 1 | 2 | null;
+  readonly healthCheck: HealthCheckSpec | null;
+}
+
+/** A backend at one address. */
+export interface BackendSpec extends BackendPlan {
+  /** What the file calls the host, for Host and SNI; the address where the file has one. */
+  readonly hostName: string;
+  /** `<scheme>://address:port` or `unix:/path`, and what its connections are made with: what one of them belongs to. */
+  readonly identity: string;
+  /** Of core/shared/backend-state.ts. */
+  readonly shared: SharedArrayBuffer;
+}
+
+export interface BackendTls {
+  /** PEM; null for the authorities of the system. */
+  readonly ca: string | null;
+  /** PEM of the client certificate and its key, or null. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** For SNI and the certificate; null for the host name. */
+  readonly serverName: string | null;
+  readonly verify: boolean;
+}
+
+export interface HealthCheckSpec {
+  /** Null for a connection only. */
+  readonly path: string | null;
+  readonly method: "GET" | "HEAD" | "OPTIONS";
+  /** Null for the backend's own. */
+  readonly host: string | null;
+  /** Null for the backend's own. */
+  readonly port: number | null;
+  /** Inclusive ranges. */
+  readonly statuses: ReadonlyArray<readonly [from: number, to: number]>;
+  readonly body: string | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly failures: number;
+  readonly successes: number;
 }
 
 export interface RouteSpec {
@@ -82,9 +190,16 @@ export type ActionSpec = ProxySpec | RespondSpec | RedirectSpec;
 
 export interface ProxySpec {
   readonly kind: "proxy";
-  /** Name in `upstreams`. */
-  readonly upstream: string;
-  readonly balancer: BalancerName;
+  /** Where requests go: one upstream, or several by weight. */
+  readonly targets: ReadonlyArray<{ readonly upstream: string; readonly weight: number }>;
+  /** What decides between several. */
+  readonly splitBy: HashKey | { readonly from: "random" };
+  readonly balancers: Readonly<Record<ExchangeProtocol, BalancerName>>;
+  /** Of `consistent_hash`. */
+  readonly hashKey: HashKey;
+  readonly sticky: StickySpec;
+  readonly retry: RetrySpec;
+  readonly mirror: MirrorSpec | null;
   /** Prefix taken off the path (segment border), or null. */
   readonly stripPrefix: string | null;
   /** Template of the forwarded path, after `stripPrefix`, or null. */
@@ -92,7 +207,56 @@ export interface ProxySpec {
   readonly timeouts: ProxyTimeouts;
 }
 
-export type BalancerName = "round_robin" | "weight";
+/** What an exchange is, to a balancer. */
+export type ExchangeProtocol = "http" | "https" | "websocket" | "sse";
+
+/** What of a request is hashed. `name` of a field is in lower case. */
+export type HashKey =
+  | { readonly from: "client" | "path" }
+  | { readonly from: "header" | "cookie" | "query"; readonly name: string };
+
+export interface StickySpec {
+  readonly cookie: string;
+  /** Signs the cookie. Null until the control thread puts its own in. */
+  readonly secret: string | null;
+  /** Seconds, or null for a cookie that ends with the browser. */
+  readonly maxAge: number | null;
+  readonly secure: boolean;
+}
+
+export interface RetrySpec {
+  /** Requests sent at most, the first among them. */
+  readonly attempts: number;
+  readonly onClosed: boolean;
+  readonly onMalformed: boolean;
+  readonly onTimeout: boolean;
+  readonly statuses: readonly number[];
+  /** Null where only `responseMs` counts. */
+  readonly perTryMs: number | null;
+  /** Longest request body that is kept to be sent again. */
+  readonly bodyBytes: number;
+}
+
+export interface MirrorSpec {
+  readonly upstream: string;
+  /** 0 to 1. */
+  readonly share: number;
+  /** Requests with a longer body are not copied. */
+  readonly bodyBytes: number;
+}
+
+export type BalancerName =
+  | "round_robin"
+  | "weight"
+  | "random"
+  | "two_choices"
+  | "least_connections"
+  | "least_connections_weight"
+  | "least_time"
+  | "ip_hash"
+  | "consistent_hash"
+  | "sticky"
+  | "performance_least_connections_weight";
 
 export interface ProxyTimeouts {
   readonly connectMs: number;

@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import { atKey, atValue, type Finding } from "./finding.ts";
 import { quote } from "./problem.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type Config, configSchema } from "./schema/config.ts";
 import { keysAt } from "./schema-at.ts";
 import { nearest } from "./suggest.ts";
 import { nodeAt, type SourceNode } from "./tree.ts";

@@ -66,6 +66,18 @@ export function size(min: number) {
     .meta({ title: "size", examples: ["512b", "64kb", "10mb"] });
 }
 
+/** A share of a whole, 0 to 1, also written as a percentage. */
+export function share() {
+  const expected = 'expected a share from 0 to 1, or a percentage such as "20%"';
+  const written = readText(expected, (text) => {
+    const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+    const value = percent === undefined ? Number.NaN : Number(percent) / 100;
+    return value <= 1 ? { value } : { problem: expected };
+  });
+  const number = z.number({ error: expected }).min(0, { error: expected }).max(1, { error: expected });
+  return z.union([written, number], { error: expected }).meta({ title: "share", examples: ["20%", 0.2] });
+}
+
 const NAME_LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?";
 /** Lower case. The last label is no number, or an address with a slip in it would pass for a name. */
 const HOST_NAME = new RegExp(`^(?=.{1,253}$)(?:${NAME_LABEL}\\.)*(?!\\d+$)${NAME_LABEL}$`);

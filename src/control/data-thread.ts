@@ -50,6 +50,10 @@ export class DataThread {
     this.#send({ type: "reopen-logs" });
   }
 
+  roomMade(upstream: string): void {
+    this.#send({ type: "room-made", upstream });
+  }
+
   /** Resolves when the last connection closed, with the number of connections that were cut. */
   async drain(): Promise<number> {
     const answer = await this.#ask({ type: "drain" }, "drained");

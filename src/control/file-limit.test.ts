@@ -15,21 +15,24 @@ describe("the open-file limit", () => {
     assert.ok(openFileLimit() > 0);
   });
 
-  it("leaves two files for each connection, after those of the gateway itself", () => {
+  it("leaves two files for each client, and an eighth for unused connections to backends", () => {
     for (const threads of [1, 2, 16]) {
-      const some = connectionsWithin(20_000, threads);
-      assert.ok(some > 9000 && some < 10_000, `${some}`);
-      assert.equal(connectionsWithin(20_002, threads), some + 1);
-      assert.equal(connectionsWithin(20_001, threads), some);
-      assert.ok(connectionsWithin(20_000, threads + 1) < some);
+      const { clients, idlePerThread } = connectionsWithin(20_000, threads);
+      const files = 2 * clients + threads * idlePerThread;
+      assert.ok(files > 19_000 && files < 20_000, `${files}`);
+      assert.ok(idlePerThread * threads > 2000 && idlePerThread * threads < 2500, `${idlePerThread}`);
+      assert.ok(connectionsWithin(20_016, threads).clients > clients);
+      assert.ok(connectionsWithin(20_000, threads + 1).clients < clients);
     }
   });
 
-  it("allows one connection where it is too low for any", () => {
-    assert.equal(connectionsWithin(10, 4), 1);
+  it("allows one client where it is too low for any", () => {
+    assert.deepEqual(connectionsWithin(10, 4), { clients: 1, idlePerThread: 0 });
   });
 
   it("allows any number where there is none", () => {
-    assert.equal(connectionsWithin(Number.POSITIVE_INFINITY, 4), Number.MAX_SAFE_INTEGER);
+    const { clients, idlePerThread } = connectionsWithin(Number.POSITIVE_INFINITY, 4);
+    assert.equal(clients, Number.MAX_SAFE_INTEGER);
+    assert.equal(idlePerThread, Number.MAX_SAFE_INTEGER);
   });
 });

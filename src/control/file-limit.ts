@@ -20,9 +20,21 @@ export function openFileLimit(): number {
   return found === undefined || found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found);
 }
 
-/** A client connection may need a second file, for its backend. */
-export function connectionsWithin(fileLimit: number, dataThreads: number): number {
-  if (fileLimit === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER;
-  const reserved = RESERVED_FILES + dataThreads * RESERVED_FILES_PER_THREAD;
-  return Math.max(1, Math.floor((fileLimit - reserved) / 2));
+/** Share of the files that are left for unused connections to backends. */
+const IDLE_SHARE = 1 / 8;
+
+export interface ConnectionLimits {
+  /** Client connections. Each may need a second file, for its backend. */
+  readonly clients: number;
+  /** Unused connections to backends, of each data thread. */
+  readonly idlePerThread: number;
+}
+
+export function connectionsWithin(fileLimit: number, dataThreads: number): ConnectionLimits {
+  if (fileLimit === Number.POSITIVE_INFINITY)
+    return { clients: Number.MAX_SAFE_INTEGER, idlePerThread: Number.MAX_SAFE_INTEGER };
+  const files = Math.max(0, fileLimit - RESERVED_FILES - dataThreads * RESERVED_FILES_PER_THREAD);
+  const idlePerThread = Math.floor((files * IDLE_SHARE) / dataThreads);
+  const clients = Math.max(1, Math.floor((files - idlePerThread * dataThreads) / 2));
+  return { clients, idlePerThread };
 }

@@ -1,15 +1,17 @@
 // The gateway as the control thread runs it: starts the data threads, swaps snapshots, replaces what dies, drains.
 
+import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { GatewaySpec } from "../config/compile.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import type { ListenerSpec, Snapshot } from "../config/snapshot.ts";
+import type { BackendPlan, ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
 import { claimAddress } from "./addresses.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import type { Log } from "./log.ts";
+import { type LiveUpstream, type Place, Upstreams } from "./upstreams.ts";
 
 /** Gives the configuration, anew each time it is asked. */
 export type ConfigSource = () => LoadResult;
@@ -29,6 +31,11 @@ export class Gateway {
   readonly workers: number;
   readonly #reusePort: boolean;
   readonly #threads: DataThread[] = [];
+  /** Tells gateways of one process apart. */
+  readonly #id = randomUUID();
+  readonly #upstreams: Upstreams;
+  /** The configuration that was accepted last, and what it became on this machine. */
+  #plan: SnapshotPlan;
   #snapshot: Snapshot;
   #reloading: Promise<unknown> = Promise.resolve();
   #stopping: Promise<number> | null = null;
@@ -48,7 +55,7 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(source: ConfigSource, log: Log, spec: GatewaySpec, snapshot: Snapshot) {
+  private constructor(source: ConfigSource, log: Log, spec: GatewaySpec, plan: SnapshotPlan) {
     this.#source = source;
     this.#log = log;
     this.#gateway = spec;
@@ -60,7 +67,9 @@ export class Gateway {
         `one data thread instead of ${wanted}: only Linux spreads the connections of a port over several`,
       );
     }
-    this.#snapshot = snapshot;
+    this.#plan = plan;
+    this.#snapshot = { ...plan, upstreams: [] };
+    this.#upstreams = new Upstreams(this.workers);
     this.metrics = createMetrics(this.workers);
   }
 
@@ -87,13 +96,23 @@ export class Gateway {
   }
 
   async #open(): Promise<void> {
-    this.#snapshot = await this.#settle(this.#snapshot, this.#gateway, []);
+    const next = await this.#settle(this.#plan, this.#gateway, []);
     for (let index = 0; index < this.workers; index++) this.#threads.push(this.#startThread(index));
-    const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(this.#snapshot)));
-    const problem = problems.find((found) => found !== null);
-    if (problem != null) throw new StartError(problem);
-    await this.#activate(this.#snapshot);
+    await this.#switch(next);
     for (const thread of this.#threads) this.#watch(thread);
+  }
+
+  /** Goes over to a snapshot on all data threads, or on none. */
+  async #switch({ snapshot, upstreams }: Settled): Promise<void> {
+    const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(snapshot)));
+    const problem = problems.find((found) => found !== null);
+    if (problem != null) {
+      for (const thread of this.#threads) thread.discard(snapshot.version);
+      throw new StartError(problem);
+    }
+    this.#snapshot = snapshot;
+    this.#upstreams.adopt(upstreams);
+    await Promise.all(this.#threads.map((thread) => thread.activate(snapshot.version)));
   }
 
   async #reload(): Promise<boolean> {
@@ -114,16 +133,10 @@ export class Gateway {
     try {
       const wanted = { ...loaded.snapshot, version: this.#snapshot.version + 1 };
       const next = await this.#settle(wanted, loaded.gateway, this.#snapshot.server.listeners);
-      const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(next)));
-      const problem = problems.find((found) => found !== null);
-      if (problem != null) {
-        for (const thread of this.#threads) thread.discard(next.version);
-        throw new StartError(problem);
-      }
-      this.#snapshot = next;
+      await this.#switch(next);
+      this.#plan = loaded.snapshot;
       const { workers, reusePort } = this.#gateway;
       this.#gateway = { ...loaded.gateway, workers, reusePort };
-      await this.#activate(next);
     } catch (error) {
       this.#log.error(error instanceof Error ? error.message : String(error));
       this.#log.error("configuration not reloaded: the one before goes on");
@@ -135,9 +148,9 @@ export class Gateway {
   }
 
   /** Fits a snapshot to this machine: real ports, and no more connections than the file limit allows. */
-  async #settle(snapshot: Snapshot, spec: GatewaySpec, open: readonly ListenerSpec[]): Promise<Snapshot> {
+  async #settle(plan: SnapshotPlan, spec: GatewaySpec, open: readonly ListenerSpec[]): Promise<Settled> {
     const listeners: ListenerSpec[] = [];
-    for (const [i, wanted] of snapshot.server.listeners.entries()) {
+    for (const [i, wanted] of plan.server.listeners.entries()) {
       // Port 0 stays the port that the listener in its place got before.
       const same = open.find(
         (old, at) =>
@@ -151,22 +164,31 @@ export class Gateway {
     }
     const fileLimit = openFileLimit();
     const allowed = connectionsWithin(fileLimit, this.workers);
-    const requested = spec.requestedMaxConnections ?? allowed;
-    if (requested > allowed) {
+    const requested = spec.requestedMaxConnections ?? allowed.clients;
+    if (requested > allowed.clients) {
       this.#log.warn(
-        `server.max_conn ${requested}: lowered to ${allowed}, because this process may open ${fileLimit} files (two per proxied connection)`,
+        `server.max_conn ${requested}: lowered to ${allowed.clients}, because this process may open ${fileLimit} files (two per proxied connection)`,
       );
     }
-    const maxConnections = Math.min(requested, allowed);
-    return { ...snapshot, server: { ...snapshot.server, listeners, maxConnections } };
-  }
-
-  async #activate(snapshot: Snapshot): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.activate(snapshot.version)));
+    const server = {
+      ...plan.server,
+      listeners,
+      maxConnections: Math.min(requested, allowed.clients),
+      idleBackendConnections: allowed.idlePerThread,
+    };
+    const upstreams = this.#upstreams.draft(plan.upstreams, placesOf);
+    return { snapshot: { ...plan, server, upstreams: upstreams.map(({ spec: made }) => made) }, upstreams };
   }
 
   #startThread(index: number): DataThread {
-    return new DataThread({ index, metrics: this.metrics.shared, reusePort: this.#reusePort }, this.#log);
+    const data = {
+      index,
+      threads: this.workers,
+      gateway: this.#id,
+      metrics: this.metrics.shared,
+      reusePort: this.#reusePort,
+    };
+    return new DataThread(data, this.#log);
   }
 
   /** A data thread ends only at shutdown. One that ends before is a bug; the others go on and it is replaced. */
@@ -174,6 +196,7 @@ export class Gateway {
     const failure = await thread.ended;
     if (this.#stopping !== null) return;
     this.metrics.forgetThread(thread.index);
+    this.#upstreams.forgetThread(thread.index);
     this.#log.error(
       { stack: failure?.stack ?? "" },
       `data thread ${thread.index} ended by itself: starting it again`,
@@ -214,4 +237,14 @@ export class Gateway {
     this.#stopping ??= Promise.resolve(0);
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
+}
+
+/** A snapshot that fits this machine, and the upstreams in it as the control thread holds them. */
+interface Settled {
+  readonly snapshot: Snapshot;
+  readonly upstreams: readonly LiveUpstream[];
+}
+
+function placesOf({ host, port, weight, backup }: BackendPlan): readonly Place[] {
+  return [{ address: host, port, weight, backup, hostName: host }];
 }

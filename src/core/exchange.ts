@@ -111,6 +111,8 @@ export class Exchange {
   /** Longest body the route takes, or null. */
   maxBodyBytes: number | null = null;
   minBodyRate = 0;
+  /** A Set-Cookie that goes out with the response, or null. */
+  setCookie: string | null = null;
   error: GatewayError | null = null;
   /** The response was begun and will never end. */
   cut = false;

@@ -1,4 +1,4 @@
-// Addresses and address ranges, compared as numbers. No I/O.
+// Addresses and address ranges, compared as numbers, and ends of connections. No I/O.
 
 /** An address range: `bits` leading bits of the 16-byte form (IPv4 mapped into ::ffff:0:0/96). */
 export interface Cidr {
@@ -14,14 +14,65 @@ const MAPPED_BITS = 96;
 // The address read last. One call reads and uses it before anything else runs.
 const address = new Uint8Array(16);
 
-/** Whether `text` is an IPv4 or IPv6 address: no brackets, port, zone id or leading zeros in IPv4. */
-/** An IPv4 address without the `::ffff:` that a socket for both families puts before it. */
-export function plainAddress(text: string): string {
-  return text.startsWith("::ffff:") && text.includes(".") ? text.slice("::ffff:".length) : text;
+/** One end of a connection. */
+export interface SocketEnd {
+  /** Empty where there is none, as of a unix socket. */
+  readonly address: string;
+  readonly port: number;
 }
 
+export interface ConnectionEnds {
+  /** Who opened the connection. */
+  readonly source: SocketEnd;
+  readonly destination: SocketEnd;
+}
+
+/**
+ * The address of a socket as the rest of the gateway knows it: of IPv4 without the `::ffff:` that a socket for both
+ * families puts before it, of a link-local one without its zone.
+ */
+export function plainAddress(text: string): string {
+  if (!text.includes(":")) return text;
+  if (text.startsWith("::ffff:") && text.includes(".")) return text.slice("::ffff:".length);
+  const zone = text.indexOf("%");
+  return zone < 0 ? text : text.slice(0, zone);
+}
+
+/** Whether `text` is an IPv4 or IPv6 address: no brackets, port, zone id or leading zeros in IPv4. */
 export function isAddress(text: string): boolean {
   return readAddress(text);
+}
+
+/** The one way to write an address (RFC 5952), of a mapped one as IPv4; null for text that is none. */
+export function canonicalAddress(text: string): string | null {
+  if (!readAddress(text)) return null;
+  return text.includes(":") ? addressText(address) : text;
+}
+
+/** The text of an address of 4 or 16 bytes, as `canonicalAddress` writes it. */
+export function addressText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (isMapped(bytes)) return bytes.subarray(12).join(".");
+  let text = "";
+  const { start, end } = longestZeros(bytes);
+  for (let i = 0; i < 16; i += 2) {
+    if (i === start) text += "::";
+    if (i >= start && i < end) continue;
+    if (i > 0 && i !== end) text += ":";
+    text += (bytes[i]! * 256 + bytes[i + 1]!).toString(16);
+  }
+  return text;
+}
+
+/** Puts the 16-byte form of an address into four cells. Returns false for text that is none. */
+export function readAddressCells(text: string, cells: Int32Array): boolean {
+  if (!readAddress(text)) return false;
+  for (let i = 0; i < 4; i++) {
+    const at = 4 * i;
+    cells[i] =
+      (address[at]! << 24) | (address[at + 1]! << 16) | (address[at + 2]! << 8) | address[at + 3]!;
+  }
+  return true;
 }
 
 /** The address inside `[v6]`, as a URL or a Host field writes it; null for anything else. */
@@ -54,7 +105,7 @@ export function parseCidr(text: string): Cidr | null {
  */
 export function matchesAny(cidrs: readonly Cidr[], addressText: string): boolean {
   if (cidrs.length === 0 || !readAddress(addressText)) return false;
-  const least = isMapped() ? MAPPED_BITS : 0;
+  const least = isMapped(address) ? MAPPED_BITS : 0;
   for (let i = 0; i < cidrs.length; i++) {
     const cidr = cidrs[i]!;
     if (cidr.bits >= least && contains(cidr)) return true;
@@ -75,9 +126,25 @@ function maskOf(bits: number): number {
   return bits <= 0 ? 0 : (0xff << (8 - bits)) & 0xff;
 }
 
-function isMapped(): boolean {
-  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
-  return address[10] === 0xff && address[11] === 0xff;
+function isMapped(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
+  return bytes[10] === 0xff && bytes[11] === 0xff;
+}
+
+/** The bytes that `::` stands for: the first of the longest runs of at least two groups of zero. */
+function longestZeros(bytes: Uint8Array): { start: number; end: number } {
+  let start = -1;
+  let end = -1;
+  for (let i = 0; i < 16; ) {
+    let j = i;
+    while (j < 16 && bytes[j] === 0 && bytes[j + 1] === 0) j += 2;
+    if (j - i >= 4 && j - i > end - start) {
+      start = i;
+      end = j;
+    }
+    i = j + 2;
+  }
+  return { start, end };
 }
 
 function readAddress(text: string): boolean {

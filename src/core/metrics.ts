@@ -30,6 +30,16 @@ export const Counter = {
   upstreamConnectionsReused: 13,
   retries: 14,
   tunnelsOpen: 15,
+  /** Exchanges that had to wait for a backend with room. */
+  queued: 16,
+  ejections: 17,
+  circuitsOpened: 18,
+  /** Requests of which a copy went to another upstream. */
+  mirrored: 19,
+  /** Refused at `max_conn_per_client`. */
+  refusedAtClientLimit: 20,
+  /** Connections whose PROXY protocol header was missing or broken. */
+  refusedProxyHeaders: 21,
 } as const;
 
 export type CounterName = keyof typeof Counter;

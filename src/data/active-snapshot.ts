@@ -1,16 +1,18 @@
 // A snapshot made ready to serve on one data thread: the router over compiled routes, and the pools behind them.
 
-import type { BackendSpec, RouteSpec, ServerSpec, Snapshot } from "../config/snapshot.ts";
+import type { BackendSpec, RouteSpec, ServerSpec, Snapshot, UpstreamSpec } from "../config/snapshot.ts";
+import { UpstreamState } from "../core/shared/upstream-state.ts";
 import { AccessLog } from "./access-log.ts";
-import { createProxy } from "./actions/proxy.ts";
+import { createProxy } from "./actions/proxy-route.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
-import { createBalancer } from "./upstream/balancers/balancer.ts";
+import { Backend } from "./upstream/backend.ts";
 import { BackendPool } from "./upstream/pool.ts";
-import type { Upstream } from "./upstream/upstream.ts";
+import { Queue } from "./upstream/queue.ts";
+import { Upstream } from "./upstream/upstream.ts";
 
 export class ActiveSnapshot {
   readonly spec: Snapshot;
@@ -19,8 +21,11 @@ export class ActiveSnapshot {
   readonly router: Router<Route>;
   /** Null when access logging is off. Lives on in the next snapshot that logs to the same place. */
   readonly accessLog: AccessLog | null;
-  /** By the identity of the backend: a pool lives on in the next snapshot that has the same backend. */
+  /** By upstream, id and identity: a pool lives on in the next snapshot that has the same backend. */
   readonly pools = new Map<string, BackendPool>();
+  /** By the name of the upstream. A queue lives on where its shared memory does. */
+  readonly queues = new Map<string, Queue>();
+  readonly #upstreams: readonly Upstream[];
 
   constructor(spec: Snapshot, thread: ThreadContext, previous: ActiveSnapshot | null) {
     this.spec = spec;
@@ -33,24 +38,43 @@ export class ActiveSnapshot {
     const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
     if (spec.accessLog === null) this.accessLog = null;
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
-    const upstreams = new Map<string, Upstream>();
-    for (const { name, backends } of spec.upstreams) {
-      const made = backends.map((backend) => ({
-        spec: backend,
-        pool: this.#pool(backend, thread, previous),
-      }));
-      upstreams.set(name, { name, backends: made });
-    }
+    this.#upstreams = spec.upstreams.map((upstream) => this.#upstream(upstream, thread, previous));
+    const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.spec.name, upstream]));
     this.router = createRouter(
       spec.routes.map((route) => ({ spec: route, start: startOf(route, upstreams, thread) })),
     );
   }
 
-  #pool(spec: BackendSpec, thread: ThreadContext, previous: ActiveSnapshot | null): BackendPool {
-    let pool = this.pools.get(spec.identity) ?? previous?.pools.get(spec.identity);
-    pool ??= new BackendPool(spec, thread);
-    this.pools.set(spec.identity, pool);
+  #upstream(spec: UpstreamSpec, thread: ThreadContext, previous: ActiveSnapshot | null): Upstream {
+    const state = new UpstreamState(spec.shared, thread.threads, spec.queueCapacity);
+    const before = previous?.queues.get(spec.name);
+    const isSame = before?.sharedId === spec.sharedId;
+    const queue = before !== undefined && isSame ? before : new Queue(spec, state.line, thread);
+    this.queues.set(spec.name, queue);
+    const backends = spec.backends.map((backend, index) => {
+      return new Backend(backend, index, this.#pool(backend, queue, thread, previous));
+    });
+    return new Upstream(spec, backends, state, queue, thread);
+  }
+
+  #pool(
+    spec: BackendSpec,
+    queue: Queue,
+    thread: ThreadContext,
+    previous: ActiveSnapshot | null,
+  ): BackendPool {
+    const key = `${queue.name} ${spec.id} ${spec.identity}`;
+    const pool = previous?.pools.get(key) ?? new BackendPool(spec, queue, thread);
+    this.pools.set(key, pool);
     return pool;
+  }
+
+  /** Begins to serve: what lives on from the snapshot before goes over to the limits of this one. */
+  activated(): void {
+    for (const { queue, backends } of this.#upstreams) {
+      queue.pools = backends.map(({ pool }) => pool);
+      for (const { pool, spec } of backends) pool.adopt(spec, queue);
+    }
   }
 
   /** Lets go of what the next snapshot does not have. */
@@ -68,8 +92,5 @@ function startOf(
   const { action } = route;
   if (action.kind === "respond") return createRespond(action);
   if (action.kind === "redirect") return createRedirect(action);
-  const upstream = upstreams.get(action.upstream);
-  if (upstream === undefined)
-    throw new Error(`route "${route.name}": no upstream "${action.upstream}" in the snapshot`);
-  return createProxy(action, createBalancer(action.balancer, upstream.backends, thread.index), thread);
+  return createProxy(action, upstreams, thread);
 }

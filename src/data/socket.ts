@@ -33,7 +33,10 @@ export interface SocketReader {
   readonly failed: (bug: unknown) => void;
 }
 
-export function connectSocket(spec: BackendSpec, buffer: Buffer, reader: SocketReader): Socket {
+/** Where a socket is to connect to. */
+export type Place = Pick<BackendSpec, "host" | "port" | "socketPath">;
+
+export function connectSocket(spec: Place, buffer: Buffer, reader: SocketReader): Socket {
   const { host, port, socketPath } = spec;
   const onread = onReadOf(buffer, reader);
   return connect(socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread });

@@ -1,18 +1,23 @@
 // What the parts of one data thread share: clock, counters, the active snapshot, the connections that are open.
 
-import type { Deadlines } from "../core/deadlines.ts";
-import type { ThreadMetrics } from "../core/metrics.ts";
+import { Deadlines } from "../core/deadlines.ts";
+import { type ThreadMetrics, threadMetrics } from "../core/metrics.ts";
+import type { DataThreadData } from "../wire/control.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import type { ServerConnection } from "./http1/server.ts";
 import type { Reporter } from "./reporter.ts";
 import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
+import { Wake } from "./wake.ts";
 
 export class ThreadContext {
   readonly index: number;
-  readonly deadlines: Deadlines;
+  /** Data threads of the gateway. */
+  readonly threads: number;
+  readonly deadlines = new Deadlines();
   readonly metrics: ThreadMetrics;
   readonly reporter: Reporter;
+  readonly wake: Wake;
   /** What every socket of the thread reads into. */
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   readonly sendBuffer = new SendBuffer();
@@ -21,15 +26,24 @@ export class ThreadContext {
   readonly connections = new Set<ServerConnection>();
   /** Connections that are being told that there are too many; they are not among `connections`. */
   refusals = 0;
+  /** Unused connections to backends, over all pools. */
+  idleBackendConnections = 0;
   #active: ActiveSnapshot | null = null;
   #onEmpty: (() => void) | null = null;
   readonly #parsers: HeadParser[] = [];
 
-  constructor(index: number, deadlines: Deadlines, metrics: ThreadMetrics, reporter: Reporter) {
-    this.index = index;
-    this.deadlines = deadlines;
-    this.metrics = metrics;
+  constructor(data: DataThreadData, reporter: Reporter) {
+    this.index = data.index;
+    this.threads = data.threads;
+    this.metrics = threadMetrics(data.metrics, data.index);
     this.reporter = reporter;
+    this.wake = new Wake(data.gateway, data.index, data.threads, (upstream) => this.roomMade(upstream));
+    this.deadlines.start();
+  }
+
+  /** There may be room for exchanges that wait for the upstream. */
+  roomMade(upstream: string): void {
+    this.#active?.queues.get(upstream)?.advance();
   }
 
   /** Replaced whole by a reload. An exchange keeps the route it began with. */
@@ -45,6 +59,7 @@ export class ThreadContext {
   activate(next: ActiveSnapshot): void {
     const previous = this.#active;
     this.#active = next;
+    next.activated();
     if (previous !== next) previous?.retire(next);
   }
 

@@ -2,9 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { ListenerSpec, Snapshot } from "../config/snapshot.ts";
-import { Deadlines } from "../core/deadlines.ts";
 import { GatewayError } from "../core/errors.ts";
-import { threadMetrics } from "../core/metrics.ts";
 import type { DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
 import { ActiveSnapshot } from "./active-snapshot.ts";
 import { Listener } from "./listener.ts";
@@ -18,15 +16,9 @@ class DataThread {
   #prepared: ActiveSnapshot | null = null;
   #opened: Listener[] = [];
 
-  constructor({ index, metrics, reusePort }: DataThreadData) {
-    this.#reusePort = reusePort;
-    this.#context = new ThreadContext(
-      index,
-      new Deadlines(),
-      threadMetrics(metrics, index),
-      new Reporter(post),
-    );
-    this.#context.deadlines.start();
+  constructor(data: DataThreadData) {
+    this.#reusePort = data.reusePort;
+    this.#context = new ThreadContext(data, new Reporter(post));
   }
 
   receive(message: ToDataThread): void {
@@ -42,6 +34,9 @@ class DataThread {
         break;
       case "reopen-logs":
         this.#context.activeOrNull?.accessLog?.reopen();
+        break;
+      case "room-made":
+        this.#context.roomMade(message.upstream);
         break;
       case "drain":
         this.#drain();

@@ -5,6 +5,10 @@ import type { Snapshot } from "../config/snapshot.ts";
 /** Given to a data thread when it starts. */
 export interface DataThreadData {
   readonly index: number;
+  /** How many there are. */
+  readonly threads: number;
+  /** Tells gateways of one process apart. */
+  readonly gateway: string;
   /** The shared memory of core/metrics.ts. */
   readonly metrics: SharedArrayBuffer;
   /** Several data threads share each port. */
@@ -19,6 +23,8 @@ export type ToDataThread =
   /** Forget the prepared snapshot: another thread could not prepare it. */
   | { readonly type: "discard"; readonly version: number }
   | { readonly type: "reopen-logs" }
+  /** A backend came back: exchanges that wait for the upstream may go to it. */
+  | { readonly type: "room-made"; readonly upstream: string }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
   | { readonly type: "drain" }
   /** Cut what is left now; answered by `drained`. */

@@ -100,8 +100,8 @@ routing: { kept: { upstream: kept }, dropped: { path: /dropped, upstream: droppe
     const client = await clientOf(t, gateway);
     await ask(client, GET);
     await ask(client, "GET /dropped HTTP/1.1\r\nHost: test\r\n\r\n");
-    gateway.configure(proxyTo(kept.port));
-    assert.equal((await gateway.reload()).level, "info");
+    await gateway.adopt(`${KEEP}backends: { kept: [{ host: 127.0.0.1, port: ${kept.port} }] }
+routing: { kept: { upstream: kept } }`);
     assert.equal(await dropped.connections[0]!.untilGone(), "ended");
     await ask(client, GET);
     assert.equal(kept.connections.length, 1);

@@ -1,7 +1,13 @@
-// The proxy action: one exchange with one backend, request and response streaming both ways at the pace of the slower side.
+// The proxy action: one exchange with one backend, request and response streaming both ways at the pace of the slower
+// side; and with another backend where that is safe, when the first one fails.
+//
+//   choose a backend ─▶ connect ─▶ send ─▶ response head ─▶ response body ─▶ end
+//     │      ▲  ▲          │        └────────┴─ it failed: repeat, if that is safe and the budget allows
+//     ▼      │  └──────────┴─ it failed: move on
+//   wait for room
 
-import type { BackendSpec, ProxySpec } from "../../config/snapshot.ts";
-import { GatewayError } from "../../core/errors.ts";
+import type { ProxySpec } from "../../config/snapshot.ts";
+import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import {
   type Action,
   type Exchange,
@@ -11,132 +17,232 @@ import {
 } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { Counter } from "../../core/metrics.ts";
-import { renderTemplate } from "../../core/template.ts";
-import { forwardedLines } from "../forwarded.ts";
-import type { BackendConnection, BackendUser } from "../http1/client.ts";
-import { hasToken } from "../http1/fields.ts";
+import type { BackendConnection, BackendUser, RequestTimes } from "../http1/client.ts";
 import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
 import { failExchange } from "../pipeline.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import type { Backend } from "../upstream/backend.ts";
 import type { Balancer } from "../upstream/balancers/balancer.ts";
-import { mayRetry } from "../upstream/retry.ts";
-import type { Backend } from "../upstream/upstream.ts";
-import type { StartAction } from "./route.ts";
+import { Pass } from "../upstream/circuit.ts";
+import { KeptBody } from "../upstream/kept-body.ts";
+import type { Ticket, Waiter } from "../upstream/queue.ts";
+import { type Attempt, isIdempotent, mayRetry, mayRetryStatus } from "../upstream/retry.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { ForwardedHead } from "./forwarded-head.ts";
 import { startTunnel } from "./tunnel.ts";
 
-export function createProxy(spec: ProxySpec, balancer: Balancer, thread: ThreadContext): StartAction {
-  return (exchange) => {
-    const backend = balancer.pick(exchange);
-    exchange.upstream = spec.upstream;
-    if (backend === null) {
-      const message = `upstream "${spec.upstream}" has no active backend`;
-      failExchange(exchange, new GatewayError("backend_unavailable", message));
-      return;
-    }
-    exchange.backend = backend.spec.id;
-    const run = new ProxyRun(spec, thread, exchange, backend);
-    exchange.action = run;
-    run.start();
-  };
+/** What the exchanges of a proxied route share, made once per snapshot. */
+export interface ProxyRoute {
+  readonly spec: ProxySpec;
+  /** Of one attempt. */
+  readonly times: RequestTimes;
+  readonly thread: ThreadContext;
 }
 
 const EVENT_STREAM = "text/event-stream";
+const NO_BACKEND: readonly Backend[] = [];
 
-class ProxyRun implements Action, BackendUser {
-  readonly #spec: ProxySpec;
-  readonly #thread: ThreadContext;
+export class ProxyRun implements Action, BackendUser, Waiter {
+  readonly #route: ProxyRoute;
+  readonly #upstream: Upstream;
+  readonly #balancer: Balancer;
   readonly #exchange: Exchange;
-  readonly #backend: Backend;
+  #pass: Pass = Pass.none;
+  #ticket: Ticket | null = null;
+  #backend: Backend | null = null;
   #connection: BackendConnection | null = null;
-  /** Made once: a retry sends the same bytes. */
-  #headText = "";
-  /** The head waits for the first piece of the body, to go out in one write with it. */
-  #headHeld = false;
-  #bodyStarted = false;
+  /** Backends that failed this exchange. */
+  #tried = NO_BACKEND;
+  #lastError: GatewayError | null = null;
+  #head: ForwardedHead | null = null;
+  /** The head that waits for the first piece of the body, to go out in one write with it, or empty. */
+  #heldHead = "";
+  #kept: KeptBody | null = null;
+  /** Something of the request body was sent and not kept. */
+  #bodyGone = false;
   #bodySlow = false;
-  #responseStarted = false;
-  #attempts = 0;
+  #sent = 0;
+  #sentMs = 0;
 
-  constructor(spec: ProxySpec, thread: ThreadContext, exchange: Exchange, backend: Backend) {
-    this.#spec = spec;
-    this.#thread = thread;
+  constructor(route: ProxyRoute, upstream: Upstream, balancer: Balancer, exchange: Exchange) {
+    this.#route = route;
+    this.#upstream = upstream;
+    this.#balancer = balancer;
     this.#exchange = exchange;
-    this.#backend = backend;
   }
 
   start(): void {
-    this.#headText = this.#requestHead();
-    const connection = this.#backend.pool.take(this);
-    if (connection === null) this.#open();
-    else this.#send(connection);
+    const exchange = this.#exchange;
+    const upstream = this.#upstream;
+    exchange.upstream = upstream.spec.name;
+    if (upstream.circuit !== null) {
+      const pass = upstream.circuit.enter(Date.now());
+      if (pass instanceof GatewayError) {
+        failExchange(exchange, pass);
+        return;
+      }
+      this.#pass = pass;
+    }
+    exchange.action = this;
+    if (upstream.queue.waiting > 0) this.#wait();
+    else this.#attempt(false);
   }
 
-  #open(): void {
-    this.#thread.metrics.add(Counter.upstreamConnectionsOpened);
-    this.#connection = this.#backend.pool.open(this, this.#spec.timeouts.connectMs);
+  // ---- finding a backend ----
+
+  /** Begins an attempt, or fails the exchange. Returns false where it has to wait on although it was its turn. */
+  #attempt(isTurn: boolean): boolean {
+    const upstream = this.#upstream;
+    for (;;) {
+      const candidates = upstream.candidates(this.#tried);
+      if (candidates.length === 0) break;
+      const backend = this.#balancer.pick(this.#exchange, candidates);
+      const { connectMs } = this.#route.spec.timeouts;
+      const connection = backend.pool.acquire(this, connectMs, this.#lastError !== null);
+      // Null: another thread took the last place in this very moment.
+      if (connection === null) continue;
+      this.#endWait();
+      this.#backend = backend;
+      this.#connection = connection;
+      this.#exchange.backend = backend.spec.id;
+      if (connection.usable) this.#send(connection);
+      return true;
+    }
+    if (upstream.full) {
+      if (!isTurn) this.#wait();
+      return !isTurn;
+    }
+    this.#fail(this.#lastError ?? this.#noBackend());
+    return true;
+  }
+
+  #noBackend(): GatewayError {
+    const { spec, backends } = this.#upstream;
+    const what = backends.length === 0 ? "no active backend" : "no backend that is up";
+    return new GatewayError("backend_unavailable", `upstream "${spec.name}" has ${what}`);
+  }
+
+  #wait(): void {
+    const { queue, spec } = this.#upstream;
+    const { size, timeoutMs } = spec.queue;
+    this.#ticket = queue.join(this, size, timeoutMs);
+    if (this.#ticket !== null) queue.advance();
+    else {
+      const message = `every backend of upstream "${spec.name}" has its max_conn, and ${size} exchanges wait`;
+      this.#fail(new GatewayError("queue_full", message));
+    }
+  }
+
+  #endWait(): void {
+    this.#ticket?.leave();
+    this.#ticket = null;
+  }
+
+  onTurn(): boolean {
+    return this.#attempt(true);
+  }
+
+  onQueueTimeout(): void {
+    this.#ticket = null;
+    const { name, queue } = this.#upstream.spec;
+    const message = `no backend of upstream "${name}" had room within ${queue.timeoutMs} ms`;
+    this.#fail(new GatewayError("queue_timeout", message));
+  }
+
+  // ---- sending ----
+
+  onConnected(): void {
+    if (this.#connection !== null) this.#send(this.#connection);
   }
 
   #send(connection: BackendConnection): void {
-    this.#connection = connection;
-    this.#attempts++;
-    const { request, client } = this.#exchange;
-    connection.begin(request.method, request.upgrade, this.#spec.timeouts);
-    if (connection.reused) this.#thread.metrics.add(Counter.upstreamConnectionsReused);
+    const exchange = this.#exchange;
+    const { request, client } = exchange;
+    const { spec, state } = this.#backend!;
+    const { metrics, active } = this.#route.thread;
+    this.#head ??= new ForwardedHead(exchange, this.#route.spec, active.server.realIpHeader);
+    this.#sentMs = performance.now();
+    if (this.#sent++ === 0) this.#upstream.countRequest(Date.now());
+    state.countRequest();
+    connection.begin(request.method, request.upgrade, this.#route.times);
+    if (connection.reused) metrics.add(Counter.upstreamConnectionsReused);
+    const text = this.#head.textFor(spec);
     if (request.bodyLength === 0) {
       connection.endRequest();
-      connection.write(this.#headText, null, "");
+      connection.write(text, null, "");
       return;
     }
-    this.#headHeld = true;
+    this.#heldHead = text;
+    if (this.#kept !== null) this.#sendAgain(this.#kept);
+    else if (this.#sent === 1) this.#keepBody();
     client.resumeBody();
-    if (this.#headHeld) {
-      this.#headHeld = false;
-      connection.write(this.#headText, null, "");
+    if (this.#heldHead !== "") {
+      this.#heldHead = "";
+      connection.write(text, null, "");
     }
   }
 
-  // ---- from the client ----
+  #keepBody(): void {
+    const { attempts, bodyBytes } = this.#route.spec.retry;
+    if (attempts > 1 && isIdempotent(this.#exchange.request.method)) this.#kept = new KeptBody(bodyBytes);
+  }
+
+  /** The part of the body that an attempt before this one had. */
+  #sendAgain(kept: KeptBody): void {
+    for (const chunk of kept.chunks) this.#writePiece(chunk);
+    if (kept.ended) this.#writeEnd(null);
+  }
 
   onRequestBody(chunk: Buffer): void {
-    this.#bodyStarted = true;
-    const chunked = this.#exchange.request.bodyLength === UNKNOWN_LENGTH;
-    const before = chunked ? chunkStart(chunk.length) : "";
-    if (!this.#writeBody(before, chunk, chunked ? "\r\n" : "")) {
+    this.#kept?.add(chunk);
+    if (this.#kept?.whole !== true) this.#bodyGone = true;
+    if (!this.#writePiece(chunk)) {
       this.#bodySlow = true;
       this.#exchange.client.pauseBody();
     }
   }
 
   onRequestEnd(trailers: HeaderList | null): void {
-    this.#bodyStarted = true;
-    this.#connection?.endRequest();
-    if (this.#exchange.request.bodyLength === UNKNOWN_LENGTH) this.#writeBody(lastChunk(trailers), null, "");
+    if (this.#kept !== null) this.#kept.ended = true;
+    // Trailers are not kept.
+    if (this.#kept === null || trailers !== null) this.#bodyGone = true;
+    this.#writeEnd(trailers);
   }
 
-  #writeBody(before: string, chunk: Buffer | null, after: string): boolean {
+  #writePiece(chunk: Buffer): boolean {
+    const chunked = this.#exchange.request.bodyLength === UNKNOWN_LENGTH;
+    return this.#write(chunked ? chunkStart(chunk.length) : "", chunk, chunked ? "\r\n" : "");
+  }
+
+  #writeEnd(trailers: HeaderList | null): void {
+    this.#connection?.endRequest();
+    if (this.#exchange.request.bodyLength === UNKNOWN_LENGTH) this.#write(lastChunk(trailers), null, "");
+  }
+
+  #write(before: string, chunk: Buffer | null, after: string): boolean {
     const connection = this.#connection;
     // Without one the response is already whole: what is left of the request is of no use to anybody.
     if (connection === null) return true;
-    const start = this.#headHeld ? this.#headText + before : before;
-    this.#headHeld = false;
+    const start = this.#heldHead + before;
+    this.#heldHead = "";
     if (chunk === null || chunk.length > SMALL_BODY_BYTES) return connection.write(start, chunk, after);
     return connection.write(start + chunk.toString("latin1") + after, null, "");
   }
+
+  // ---- from the client ----
 
   onClientDrain(): void {
     this.#connection?.resume();
   }
 
   onAborted(): void {
+    this.#endWait();
+    this.#leaveCircuit(null);
     this.#connection?.destroy();
     this.#connection = null;
   }
 
   // ---- from the backend ----
-
-  onConnected(): void {
-    if (this.#connection !== null) this.#send(this.#connection);
-  }
 
   onBackendDrain(): void {
     if (!this.#bodySlow) return;
@@ -149,17 +255,41 @@ class ProxyRun implements Action, BackendUser {
   }
 
   onResponseHead(head: ResponseHead, body: Buffer | null, last: boolean): void {
+    if (this.#answered(head.status, last)) return;
     const exchange = this.#exchange;
-    this.#responseStarted = true;
-    exchange.upstreamMs = performance.now() - exchange.startedMs;
     const connection = this.#connection;
+    if (exchange.setCookie !== null) head.headers.add("Set-Cookie", exchange.setCookie);
     if (last) {
       this.#connection = null;
       exchange.action = null;
     } else if (head.headers.get(Field.contentType)?.toLowerCase().startsWith(EVENT_STREAM) === true) {
-      connection?.allowIdle(this.#spec.timeouts.sseIdleMs);
+      connection?.allowIdle(this.#route.spec.timeouts.sseIdleMs);
     }
     if (!exchange.client.sendHead(head, body, last) && !last) connection?.pause();
+  }
+
+  /** Notes how an attempt went that got an answer. Returns true where another attempt takes its place. */
+  #answered(status: number, last: boolean): boolean {
+    const exchange = this.#exchange;
+    const backend = this.#backend!;
+    const nowMs = performance.now();
+    const clock = Date.now();
+    exchange.upstreamMs = nowMs - exchange.startedMs;
+    backend.state.recordTime((nowMs - this.#sentMs) * 1000, clock);
+    if (status >= 200) backend.state.countResponse(status);
+    const failed = status >= 500 && this.#upstream.spec.ejection?.statuses.includes(status) === true;
+    this.#upstream.attemptEnded(backend, failed, clock);
+    if (status >= 400 && mayRetryStatus(status, this.#attemptSoFar(), this.#route.spec.retry)) {
+      const isWorthIt = this.#upstream.candidates([...this.#tried, backend]).length > 0;
+      if (isWorthIt && this.#upstream.tryRepeat(clock)) {
+        if (!last) this.#connection?.destroy();
+        this.#connection = null;
+        this.#again(backend);
+        return true;
+      }
+    }
+    this.#leaveCircuit(failed);
+    return false;
   }
 
   onResponseBody(chunk: Buffer): void {
@@ -173,73 +303,76 @@ class ProxyRun implements Action, BackendUser {
   }
 
   onSwitch(head: ResponseHead, protocol: string, backend: TunnelEnd): void {
+    this.#answered(head.status, true);
+    if (this.#exchange.setCookie !== null) head.headers.add("Set-Cookie", this.#exchange.setCookie);
     this.#connection = null;
     this.#exchange.action = null;
-    startTunnel(this.#thread, this.#exchange, {
+    startTunnel(this.#route.thread, this.#exchange, {
       client: this.#exchange.client.switchProtocols(head, protocol),
       backend,
-      idleMs: this.#spec.timeouts.websocketIdleMs,
+      idleMs: this.#route.spec.timeouts.websocketIdleMs,
     });
   }
 
   onBackendFailed(error: GatewayError): void {
-    const connection = this.#connection;
+    const backend = this.#backend!;
+    const isStale = error.code === "upstream_closed" && this.#connection?.reused === true;
+    const unsent = this.#isUnsent(error.code);
     this.#connection = null;
-    const again = mayRetry(error, {
-      method: this.#exchange.request.method,
-      reused: connection?.reused === true,
-      bodyStarted: this.#bodyStarted,
-      responseStarted: this.#responseStarted,
-      attempts: this.#attempts,
-    });
-    if (again) {
-      this.#thread.metrics.add(Counter.retries);
-      this.#exchange.client.pauseBody();
-      this.#open();
-      return;
+    this.#lastError = error;
+    const clock = Date.now();
+    backend.state.countFailure();
+    this.#upstream.attemptEnded(backend, true, clock);
+    if (this.#exchange.status === 0) {
+      const next = mayRetry(error.code, { ...this.#attemptSoFar(), unsent }, this.#route.spec.retry);
+      if (next === "moves on") {
+        this.#again(backend);
+        return;
+      }
+      // A backend may close an unused connection in the moment in which a request is sent on it: the same one may
+      // be asked again on a new connection (RFC 9112 section 9.3.1), where there is no other.
+      const isAlone = this.#upstream.candidates([...this.#tried, backend]).length === 0;
+      if (next === "repeats" && (!isAlone || isStale) && this.#upstream.tryRepeat(clock)) {
+        this.#again(isAlone ? null : backend);
+        return;
+      }
     }
+    this.#fail(error);
+  }
+
+  #isUnsent(code: ErrorCode): boolean {
+    return code === "connect_failed" || code === "connect_timeout";
+  }
+
+  #attemptSoFar(): Attempt {
+    return {
+      method: this.#exchange.request.method,
+      unsent: false,
+      repeatable: !this.#bodyGone,
+      sent: this.#sent,
+    };
+  }
+
+  /** Another attempt, not at `failed`. */
+  #again(failed: Backend | null): void {
+    if (failed !== null) this.#tried = [...this.#tried, failed];
+    this.#route.thread.metrics.add(Counter.retries);
+    this.#heldHead = "";
+    this.#bodySlow = false;
+    this.#exchange.client.pauseBody();
+    this.#attempt(false);
+  }
+
+  #fail(error: GatewayError): void {
+    this.#endWait();
+    this.#leaveCircuit(error.source === "upstream");
     this.#exchange.action = null;
     failExchange(this.#exchange, error);
   }
 
-  // ---- the forwarded head ----
-
-  #requestHead(): string {
-    const { request } = this.#exchange;
-    const { headers, bodyLength, upgrade } = request;
-    const te = headers.join(Field.te);
-    const forwarded = forwardedLines(this.#exchange, this.#thread.active.server.realIpHeader);
-    headers.remove(Field.host);
-    const host = request.authority === "" ? ownHost(this.#backend.spec) : request.authority;
-    let text = `${request.method} ${this.#target()} HTTP/1.1\r\nHost: ${host}\r\n${headers.forwardLines()}${forwarded}`;
-    if (bodyLength === UNKNOWN_LENGTH) text += "Transfer-Encoding: chunked\r\n";
-    else if (bodyLength > 0 || headers.ids.includes(Field.contentLength))
-      text += `Content-Length: ${bodyLength}\r\n`;
-    if (upgrade !== null) text += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-    else if (te !== null && hasToken(te, "trailers")) text += "TE: trailers\r\nConnection: TE\r\n";
-    return `${text}\r\n`;
+  #leaveCircuit(failed: boolean | null): void {
+    if (this.#pass === Pass.none) return;
+    this.#upstream.circuit?.leave(this.#pass, failed, Date.now());
+    this.#pass = Pass.none;
   }
-
-  #target(): string {
-    const { path, query, host, authority } = this.#exchange.request;
-    const { stripPrefix, rewrite } = this.#spec;
-    if ((stripPrefix === null && rewrite === null) || path === "*") return path + query;
-    const rest = stripPrefix === null ? path : withoutPrefix(path, stripPrefix);
-    if (rewrite === null) return rest + query;
-    return renderTemplate(rewrite, { scheme: "http", host: authority || host, path: rest, query });
-  }
-}
-
-/** What a client of HTTP/1.0 that names no host is taken to mean. */
-function ownHost({ host, port, socketPath }: BackendSpec): string {
-  if (socketPath !== null) return "localhost";
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** A prefix ends at the border of a segment: `/api` is none of `/apix`. */
-function withoutPrefix(path: string, prefix: string): string {
-  if (!path.startsWith(prefix)) return path;
-  const rest = path.slice(prefix.length);
-  if (rest.startsWith("/")) return rest;
-  return rest === "" || prefix.endsWith("/") ? `/${rest}` : path;
 }

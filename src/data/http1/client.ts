@@ -1,6 +1,6 @@
 // One connection to a backend: sends a request, reads its response strictly, and knows whether it may be used again.
 //
-//   connecting ─▶ idle ─▶ awaiting head ─▶ body ─▶ idle          any doubt ─▶ closed
+//   connecting ─▶ idle ─▶ awaiting head ─▶ body ─▶ idle ─▶ retired ─▶ closed          any doubt ─▶ closed
 
 import type { Socket } from "node:net";
 import type { BackendSpec } from "../../config/snapshot.ts";
@@ -34,7 +34,8 @@ export interface ConnectionHome {
   readonly spec: BackendSpec;
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
-  released(connection: BackendConnection): void;
+  /** Its response is whole. `reusable` is false where the backend is about to close it. */
+  released(connection: BackendConnection, reusable: boolean): void;
   closed(connection: BackendConnection): void;
 }
 
@@ -49,11 +50,15 @@ const IDLE = 1;
 const AWAIT_HEAD = 2;
 const BODY = 3;
 const TUNNEL = 4;
-const CLOSED = 5;
+/** Our side is closed; the backend is about to close its own. */
+const RETIRED = 5;
+const CLOSED = 6;
 
 const RESPONSE_LIMITS = { lineBytes: 8192, headerBytes: 65_536, headerCount: 256 };
 /** Informational responses before a final one; more of them are an attack or a fault. */
 const MAX_INFORMATIONAL = 32;
+/** How long a backend may take to close a connection after we did. */
+const RETIRE_TIMEOUT_MS = 1000;
 
 export class BackendConnection extends Timed {
   readonly socket: Socket;
@@ -76,6 +81,8 @@ export class BackendConnection extends Timed {
   #tunnel: Receive | null = null;
   /** Requests sent on this connection. */
   requests = 0;
+  /** It belongs to an exchange, from being opened or taken to being released or closed. */
+  inUse = true;
 
   constructor(home: ConnectionHome, deadlines: Deadlines, user: BackendUser, connectMs: number) {
     super();
@@ -108,7 +115,19 @@ export class BackendConnection extends Timed {
   }
 
   take(user: BackendUser): void {
+    this.inUse = true;
     this.#user = user;
+  }
+
+  /**
+   * Closes a connection that nobody uses, so that the backend knows of it before another one is opened in its place:
+   * it counts as open until the backend has closed its side too.
+   */
+  retire(): void {
+    this.inUse = false;
+    this.#state = RETIRED;
+    this.socket.end();
+    this.#deadlines.set(this, RETIRE_TIMEOUT_MS);
   }
 
   /** Begins a request; its bytes follow with `write`. `offered` are the protocols of its Upgrade field, or null. */
@@ -264,12 +283,17 @@ export class BackendConnection extends Timed {
       return false;
     }
     const user = this.#user;
+    const { data, done, trailers } = body;
     // Trailers need an end of their own; everything else may go out with the head.
-    const last = body.done && body.trailers === null;
-    if (body.done) this.#responseEnded(end === chunk.length);
-    else this.#deadlines.set(this, this.#idleMs);
-    user?.onResponseHead(head, body.data, last);
-    if (body.done && !last) user?.onResponseEnd(body.trailers);
+    const last = done && trailers === null;
+    if (last) this.#responseEnded(end === chunk.length);
+    else if (!done) this.#deadlines.set(this, this.#idleMs);
+    user?.onResponseHead(head, data, last);
+    // Whoever does not want this response has destroyed the connection.
+    if (done && !last && this.#user !== null) {
+      this.#responseEnded(end === chunk.length);
+      user?.onResponseEnd(trailers);
+    }
     return false;
   }
 
@@ -313,13 +337,14 @@ export class BackendConnection extends Timed {
   #responseEnded(nothingFollows: boolean): void {
     this.#user = null;
     this.#state = IDLE;
-    if (nothingFollows && this.#keepAlive && this.#requestEnded && !this.socket.writableNeedDrain) {
-      this.#deadlines.set(this, this.#times!.backendKeepAliveMs);
-      if (this.socket.isPaused()) this.socket.resume();
-      this.#home.released(this);
-    } else {
+    if (!nothingFollows || !this.#requestEnded || this.socket.writableNeedDrain) {
       this.socket.destroy();
+      return;
     }
+    if (this.socket.isPaused()) this.socket.resume();
+    this.inUse = false;
+    if (this.#keepAlive) this.#deadlines.set(this, this.#times!.backendKeepAliveMs);
+    this.#home.released(this, this.#keepAlive);
   }
 
   #ended(): void {

@@ -2,30 +2,66 @@
 // a pool shrinks to what the load needs; unused ones are retired before a backend would close them.
 
 import type { BackendSpec } from "../../config/snapshot.ts";
-import type { Deadlines } from "../../core/deadlines.ts";
+import { Counter } from "../../core/metrics.ts";
+import { BackendShare } from "../../core/shared/backend-state.ts";
 import { BackendConnection, type BackendUser, type ConnectionHome } from "../http1/client.ts";
 import type { SendBuffer } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import type { Queue } from "./queue.ts";
 
 export class BackendPool implements ConnectionHome {
   readonly spec: BackendSpec;
+  readonly state: BackendShare;
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
-  readonly #deadlines: Deadlines;
+  readonly #thread: ThreadContext;
   readonly #idle: BackendConnection[] = [];
+  /** Who waits for this backend, among others. */
+  #queue: Queue;
+  #maxConnections: number;
   #retired = false;
 
-  constructor(spec: BackendSpec, thread: Pick<ThreadContext, "deadlines" | "readBuffer" | "sendBuffer">) {
+  constructor(spec: BackendSpec, queue: Queue, thread: ThreadContext) {
     this.spec = spec;
+    this.state = new BackendShare(spec.shared, thread.index);
+    this.#queue = queue;
+    this.#maxConnections = spec.maxConnections;
     this.readBuffer = thread.readBuffer;
     this.sendBuffer = thread.sendBuffer;
-    this.#deadlines = thread.deadlines;
+    this.#thread = thread;
   }
 
-  /** A connection that can be used at once, or null. */
-  take(user: BackendUser): BackendConnection | null {
+  /** The snapshot that serves has this backend, maybe with another limit or another queue. */
+  adopt(spec: BackendSpec, queue: Queue): void {
+    this.#maxConnections = spec.maxConnections;
+    this.#queue = queue;
+  }
+
+  /** Whether `acquire` has something to give. */
+  get hasRoom(): boolean {
+    return this.#idle.length > 0 || this.state.connections < this.#maxConnections;
+  }
+
+  /** Whether any thread might open a connection. */
+  get mayOpen(): boolean {
+    return this.state.connections < this.#maxConnections && this.state.up;
+  }
+
+  /**
+   * A connection that is `usable` at once, or a new one whose user hears `onConnected` or `onBackendFailed`; null when
+   * all threads together have `max_conn`. `preferNew`: an unused one may have been closed by the backend already.
+   */
+  acquire(user: BackendUser, connectMs: number, preferNew: boolean): BackendConnection | null {
+    return preferNew
+      ? (this.#open(user, connectMs) ?? this.#take(user))
+      : (this.#take(user) ?? this.#open(user, connectMs));
+  }
+
+  #take(user: BackendUser): BackendConnection | null {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      this.#thread.idleBackendConnections--;
       if (connection.usable) {
+        this.state.beginExchange();
         connection.take(user);
         return connection;
       }
@@ -34,24 +70,53 @@ export class BackendPool implements ConnectionHome {
     return null;
   }
 
-  /** A new connection; the user hears `onConnected` or `onBackendFailed`. */
-  open(user: BackendUser, connectMs: number): BackendConnection {
-    return new BackendConnection(this, this.#deadlines, user, connectMs);
+  #open(user: BackendUser, connectMs: number): BackendConnection | null {
+    if (!this.state.tryConnect(this.#maxConnections)) return null;
+    this.state.beginExchange();
+    this.#thread.metrics.add(Counter.upstreamConnectionsOpened);
+    return new BackendConnection(this, this.#thread.deadlines, user, connectMs);
   }
 
-  released(connection: BackendConnection): void {
-    if (this.#retired) connection.destroy();
-    else this.#idle.push(connection);
+  released(connection: BackendConnection, reusable: boolean): void {
+    this.state.endExchange();
+    const { idleBackendConnections, active } = this.#thread;
+    const isKept =
+      reusable &&
+      !this.#retired &&
+      this.spec.proxyProtocol === null &&
+      idleBackendConnections < active.server.idleBackendConnections;
+    if (!isKept) {
+      connection.retire();
+      return;
+    }
+    this.#thread.idleBackendConnections++;
+    this.#idle.push(connection);
+    if (this.#queue.waiting > 0) this.#queue.advance();
   }
 
   closed(connection: BackendConnection): void {
     const index = this.#idle.lastIndexOf(connection);
-    if (index >= 0) this.#idle.splice(index, 1);
+    if (index >= 0) {
+      this.#idle.splice(index, 1);
+      this.#thread.idleBackendConnections--;
+    }
+    if (connection.inUse) this.state.endExchange();
+    this.state.disconnected();
+    if (this.#queue.waiting > 0) this.#queue.advance();
+  }
+
+  /** Closes one unused connection, so that another thread may open one. Returns false when there is none. */
+  giveUpIdle(): boolean {
+    const connection = this.#idle.shift();
+    if (connection === undefined) return false;
+    this.#thread.idleBackendConnections--;
+    connection.retire();
+    return true;
   }
 
   /** No snapshot uses this backend any more: what is idle goes now, the rest when its response ended. */
   retire(): void {
     this.#retired = true;
-    for (const connection of this.#idle.splice(0)) connection.destroy();
+    while (this.giveUpIdle());
   }
 }

@@ -1,27 +1,48 @@
 // Whether a failed attempt at a backend may be made again without the risk of doing something twice.
 
-import type { GatewayError } from "../../core/errors.ts";
+import type { RetrySpec } from "../../config/snapshot.ts";
+import type { ErrorCode } from "../../core/errors.ts";
 
 export interface Attempt {
   readonly method: string;
-  /** The connection had carried another request before. */
-  readonly reused: boolean;
-  /** Some of the request body was sent; it is not kept, so it cannot be sent again. */
-  readonly bodyStarted: boolean;
-  readonly responseStarted: boolean;
+  /** Nothing of a request was sent: there was no connection to send it on. */
+  readonly unsent: boolean;
+  /** What was sent of the request body is kept, or nothing was. */
+  readonly repeatable: boolean;
   /** Requests sent so far. */
-  readonly attempts: number;
+  readonly sent: number;
 }
 
 /** RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method);
+}
+
 /**
- * A backend may close an unused connection in the moment in which the next request is sent on it. Such a request is
- * sent once more, on a new connection, if it is idempotent (RFC 9112 section 9.3.1) and no byte of a response came.
+ * Moving on: a request that was never sent may go to another backend, whatever it is. Repeating: one that was sent may
+ * have been carried out, so it has to be idempotent, and the route has to want it. The caller asks the retry budget.
  */
-export function mayRetry(error: GatewayError, attempt: Attempt): boolean {
-  if (error.retry !== "reused-only" || !attempt.reused) return false;
-  if (attempt.responseStarted || attempt.bodyStarted || attempt.attempts > 1) return false;
-  return IDEMPOTENT.has(attempt.method);
+export function mayRetry(code: ErrorCode, attempt: Attempt, retry: RetrySpec): "moves on" | "repeats" | "no" {
+  if (!attempt.repeatable) return "no";
+  if (attempt.unsent) return code === "connect_failed" || code === "connect_timeout" ? "moves on" : "no";
+  if (attempt.sent >= retry.attempts || !isIdempotent(attempt.method)) return "no";
+  switch (code) {
+    case "upstream_closed":
+    case "response_truncated":
+      return retry.onClosed ? "repeats" : "no";
+    case "response_malformed":
+      return retry.onMalformed ? "repeats" : "no";
+    case "response_timeout":
+      return retry.onTimeout ? "repeats" : "no";
+    default:
+      return "no";
+  }
+}
+
+/** The same for an answer whose status the route does not want to pass on. */
+export function mayRetryStatus(status: number, attempt: Attempt, retry: RetrySpec): boolean {
+  if (!retry.statuses.includes(status) || attempt.sent >= retry.attempts) return false;
+  return attempt.repeatable && isIdempotent(attempt.method);
 }

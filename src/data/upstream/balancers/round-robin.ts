@@ -1,20 +1,32 @@
-// One backend after the other, whatever their weights.
+// Balancer `round_robin`: one backend after the other, whatever their weights. Runs in data threads.
 
-import type { Backend } from "../upstream.ts";
-import type { Balancer } from "./balancer.ts";
+import type { Exchange } from "../../../core/exchange.ts";
+import type { Balancer, BalancerSetting, Candidate } from "./balancer.ts";
 
 export class RoundRobin implements Balancer {
-  readonly #backends: readonly Backend[];
+  /**
+   * Index of the backend that comes next, if it is a candidate. Whoever is not is passed over and has its turn a round
+   * later, so a backend that is always there is picked exactly once a round, whatever the others do.
+   */
   #next: number;
 
-  constructor(backends: readonly Backend[], offset: number) {
-    this.#backends = backends;
+  constructor({ backends, offset }: Pick<BalancerSetting, "backends" | "offset">) {
     this.#next = backends.length === 0 ? 0 : offset % backends.length;
   }
 
-  pick(): Backend | null {
-    const backend = this.#backends[this.#next] ?? null;
-    this.#next = this.#next + 1 < this.#backends.length ? this.#next + 1 : 0;
-    return backend;
+  pick<Backend extends Candidate>(_exchange: Exchange, candidates: readonly Backend[]): Backend {
+    return this.pickAmong(candidates, candidates.length);
+  }
+
+  /** One of the first `count`. */
+  pickAmong<Backend extends Candidate>(candidates: readonly Backend[], count: number): Backend {
+    let picked = candidates[0]!;
+    for (let i = 0; i < count; i++) {
+      if (candidates[i]!.index < this.#next) continue;
+      picked = candidates[i]!;
+      break;
+    }
+    this.#next = picked.index + 1;
+    return picked;
   }
 }

@@ -1,0 +1,87 @@
+// The sections `server` and `ssl`: where the gateway listens and what it allows to a connection. Runs anywhere.
+
+import { z } from "zod";
+import { cidr, duration, freeFieldName, host, text, truth, wholeNumber } from "../values.ts";
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+const listener = z.strictObject({
+  host: host().describe("Address or name to listen on."),
+  port: wholeNumber(0, 65535).describe("Port to listen on; 0 for any that is free."),
+  backlog: wholeNumber(1, 65535).optional().describe("As `server.backlog`, for this listener."),
+  proxy_protocol: truth().optional().describe("As `server.proxy_protocol`, for this listener."),
+});
+
+export const server = z
+  .strictObject({
+    host: host().prefault("0.0.0.0").describe("Address or name to listen on."),
+    port: wholeNumber(0, 65535).prefault(8080).describe("Port to listen on; 0 for any that is free."),
+    listeners: z
+      .array(listener)
+      .min(1, { error: "expected at least one listener" })
+      .optional()
+      .describe("Several addresses to listen on, instead of `host` and `port`."),
+    backlog: wholeNumber(1, 65535)
+      .prefault(4096)
+      .describe(
+        "Connections that wait to be accepted, per listener. The system may cap it (`net.core.somaxconn`).",
+      ),
+    proxy_protocol: truth()
+      .prefault(false)
+      .describe(
+        "Every connection begins with a PROXY protocol header (v1 or v2) that names the client; one without is refused.",
+      ),
+    workers: z
+      .union([wholeNumber(1, 1024), z.literal("auto")], {
+        error: 'expected a whole number from 1 to 1024, or "auto"',
+      })
+      .prefault("auto")
+      .describe(
+        "Data threads. `auto` is one for each CPU that the process may use. A change needs a restart.",
+      ),
+    reuse_port: truth()
+      .prefault(false)
+      .describe("Shares the port with other gateway processes (Linux). A change needs a restart."),
+    read_timeout: duration("above 0")
+      .prefault("30s")
+      .describe(
+        "A request head must arrive within this time. It is also the window of `limits.min_body_rate`.",
+      ),
+    write_timeout: duration("above 0")
+      .prefault("30s")
+      .describe("A client that takes nothing of its response for this long is disconnected."),
+    keep_alive_timeout: duration("above 0")
+      .prefault("75s")
+      .describe("A connection without a request is closed after this time."),
+    shutdown_timeout: duration("or 0")
+      .prefault("30s")
+      .describe("Exchanges that are under way may take this long to finish when the gateway stops."),
+    max_conn: wholeNumber(1, MOST)
+      .optional()
+      .describe(
+        "Client connections over all data threads. Without it, as many as the open-file limit allows.",
+      ),
+    max_conn_per_client: wholeNumber(1, MOST)
+      .optional()
+      .describe("Connections of one client address over all data threads. Without it, no limit."),
+    real_ip_header: freeFieldName()
+      .optional()
+      .describe(
+        "Field in which backends get the client's address (`X-Real-IP` without this). Where it is set, a trusted proxy that sends it is believed before its X-Forwarded-For.",
+      ),
+    trusted_proxies: z
+      .array(cidr())
+      .prefault([])
+      .describe(
+        "Addresses and ranges whose X-Forwarded-For, -Proto, -Host, Forwarded and `real_ip_header` are believed.",
+      ),
+  })
+  .describe("Where the gateway listens, and what it allows to a connection.");
+
+export const ssl = z
+  .strictObject({
+    enabled: truth().prefault(false).describe("TLS is not available yet: `true` is refused."),
+    cert_file: text().optional().describe("Certificate chain (PEM). Not yet in effect."),
+    key_file: text().optional().describe("Private key (PEM). Not yet in effect."),
+  })
+  .describe("TLS towards clients.");

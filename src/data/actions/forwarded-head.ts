@@ -1,0 +1,59 @@
+// The head of a request as a backend gets it.
+
+import type { BackendSpec, ProxySpec } from "../../config/snapshot.ts";
+import { type Exchange, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import { Field } from "../../core/headers.ts";
+import { renderTemplate } from "../../core/template.ts";
+import { forwardedLines } from "../forwarded.ts";
+import { hasToken } from "../http1/fields.ts";
+
+/** Made once per exchange: a repeated attempt sends the same, but for a Host that the client did not name. */
+export class ForwardedHead {
+  readonly #start: string;
+  readonly #host: string;
+  readonly #fields: string;
+
+  /** Takes fields out of the request that only the client's connection is concerned with. */
+  constructor(exchange: Exchange, spec: ProxySpec, realIpHeader: string) {
+    const { request } = exchange;
+    const { headers, bodyLength, upgrade } = request;
+    const te = headers.join(Field.te);
+    const forwarded = forwardedLines(exchange, realIpHeader);
+    headers.remove(Field.host);
+    let fields = `\r\n${headers.forwardLines()}${forwarded}`;
+    if (bodyLength === UNKNOWN_LENGTH) fields += "Transfer-Encoding: chunked\r\n";
+    else if (bodyLength > 0 || headers.ids.includes(Field.contentLength))
+      fields += `Content-Length: ${bodyLength}\r\n`;
+    if (upgrade !== null) fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+    else if (te !== null && hasToken(te, "trailers")) fields += "TE: trailers\r\nConnection: TE\r\n";
+    this.#start = `${request.method} ${targetOf(exchange, spec)} HTTP/1.1\r\nHost: `;
+    this.#host = request.authority;
+    this.#fields = `${fields}\r\n`;
+  }
+
+  textFor(backend: BackendSpec): string {
+    return this.#start + (this.#host === "" ? ownHost(backend) : this.#host) + this.#fields;
+  }
+}
+
+function targetOf({ request }: Exchange, { stripPrefix, rewrite }: ProxySpec): string {
+  const { path, query, host, authority } = request;
+  if ((stripPrefix === null && rewrite === null) || path === "*") return path + query;
+  const rest = stripPrefix === null ? path : withoutPrefix(path, stripPrefix);
+  if (rewrite === null) return rest + query;
+  return renderTemplate(rewrite, { scheme: "http", host: authority || host, path: rest, query });
+}
+
+/** What a client of HTTP/1.0 that names no host is taken to mean. */
+function ownHost({ hostName, port, socketPath }: BackendSpec): string {
+  if (socketPath !== null) return "localhost";
+  return `${hostName.includes(":") ? `[${hostName}]` : hostName}:${port}`;
+}
+
+/** A prefix ends at the border of a segment: `/api` is none of `/apix`. */
+function withoutPrefix(path: string, prefix: string): string {
+  if (!path.startsWith(prefix)) return path;
+  const rest = path.slice(prefix.length);
+  if (rest.startsWith("/")) return rest;
+  return rest === "" || prefix.endsWith("/") ? `/${rest}` : path;
+}

@@ -1,0 +1,61 @@
+// A proxied route, made ready once per snapshot: which upstream and which balancer an exchange gets.
+
+import type { BalancerName, ExchangeProtocol, ProxySpec } from "../../config/snapshot.ts";
+import type { Exchange } from "../../core/exchange.ts";
+import { hasToken } from "../http1/fields.ts";
+import type { ThreadContext } from "../thread-context.ts";
+import { type Balancer, createBalancer } from "../upstream/balancers/balancer.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { type ProxyRoute, ProxyRun } from "./proxy.ts";
+import type { StartAction } from "./route.ts";
+
+type Balancers = Readonly<Record<ExchangeProtocol, Balancer>>;
+
+export function createProxy(
+  spec: ProxySpec,
+  upstreams: ReadonlyMap<string, Upstream>,
+  thread: ThreadContext,
+): StartAction {
+  const { timeouts, retry } = spec;
+  const responseMs = Math.min(timeouts.responseMs, retry.perTryMs ?? timeouts.responseMs);
+  const route: ProxyRoute = { spec, times: { ...timeouts, responseMs }, thread };
+  const targets = spec.targets.map((target) => {
+    const upstream = upstreams.get(target.upstream)!;
+    return { upstream, balancers: createBalancers(spec, upstream, thread) };
+  });
+  const { upstream, balancers } = targets[0]!;
+  return (exchange) => {
+    new ProxyRun(route, upstream, balancers[protocolOf(exchange)], exchange).start();
+  };
+}
+
+/** Protocols with the same balancer share one, and so its turn. */
+function createBalancers(spec: ProxySpec, upstream: Upstream, thread: ThreadContext): Balancers {
+  const made = new Map<BalancerName, Balancer>();
+  const balancer = (name: BalancerName) => {
+    let found = made.get(name);
+    found ??= createBalancer(name, {
+      upstream: upstream.spec.name,
+      backends: upstream.backends,
+      offset: thread.index,
+      hashKey: spec.hashKey,
+      sticky: spec.sticky,
+    });
+    made.set(name, found);
+    return found;
+  };
+  const { http, https, websocket, sse } = spec.balancers;
+  return {
+    http: balancer(http),
+    https: balancer(https),
+    websocket: balancer(websocket),
+    sse: balancer(sse),
+  };
+}
+
+/** A client over TLS is `https`; every listener is plain HTTP yet. */
+function protocolOf({ request }: Exchange): ExchangeProtocol {
+  if (request.upgrade !== null && hasToken(request.upgrade, "websocket")) return "websocket";
+  if (request.headers.find("accept")?.includes("text/event-stream") === true) return "sse";
+  return "http";
+}

@@ -1,0 +1,130 @@
+// One data thread's side of the line in which exchanges wait for a backend with room (core/shared/waiting-line.ts).
+//
+//   join ─▶ wait ─▶ it is first, and there is room ─▶ takes it, leaves, and the next one is told
+//             └─▶ time is over, or the client has gone ─▶ leaves
+//
+// Room is made where a connection closes or comes free. The first waiter may be another thread's: then the idle
+// connections of this one make room for it, and that thread is woken.
+
+import type { UpstreamSpec } from "../../config/snapshot.ts";
+import { Timed } from "../../core/deadlines.ts";
+import { Counter } from "../../core/metrics.ts";
+import { LINE_FULL, NOBODY, type WaitingLine } from "../../core/shared/waiting-line.ts";
+import type { ThreadContext } from "../thread-context.ts";
+import type { BackendPool } from "./pool.ts";
+
+/** An exchange that waits. */
+export interface Waiter {
+  /** It is the first: takes what has room and returns true, or false where nothing has. */
+  onTurn(): boolean;
+  onQueueTimeout(): void;
+}
+
+/** Room that nobody told of (a thread ended, a backend came back) is found this often. */
+const LOOK_MS = 100;
+
+export class Queue extends Timed {
+  /** Of the upstream. */
+  readonly name: string;
+  /** Which shared memory this is of. */
+  readonly sharedId: number;
+  readonly #line: WaitingLine;
+  readonly #thread: ThreadContext;
+  /** Own waiters, in the order of the line. */
+  readonly #waiting = new Set<Ticket>();
+  /** The backends that are waited for. */
+  pools: readonly BackendPool[] = [];
+  #advancing = false;
+
+  constructor(spec: UpstreamSpec, line: WaitingLine, thread: ThreadContext) {
+    super();
+    this.name = spec.name;
+    this.sharedId = spec.sharedId;
+    this.#line = line;
+    this.#thread = thread;
+  }
+
+  /** Waiters over all data threads. */
+  get waiting(): number {
+    return this.#line.waiting;
+  }
+
+  /** Goes to the end of the line; null when `size` wait already. It may be its turn at once, during the call. */
+  join(waiter: Waiter, size: number, timeoutMs: number): Ticket | null {
+    if (this.waiting >= size) return null;
+    const place = this.#line.join(this.#thread.index);
+    if (place === LINE_FULL) return null;
+    const ticket = new Ticket(waiter, place, this);
+    this.#waiting.add(ticket);
+    this.#thread.metrics.add(Counter.queued);
+    this.#thread.deadlines.set(ticket, timeoutMs);
+    this.#thread.deadlines.set(this, LOOK_MS);
+    // Unused connections of other threads are room too.
+    if (this.pools.some(({ state }) => state.connections > state.inFlight))
+      this.#thread.wake.wakeOthers(this.name);
+    return ticket;
+  }
+
+  leave(ticket: Ticket): void {
+    if (!this.#waiting.delete(ticket)) return;
+    this.#thread.deadlines.remove(ticket);
+    this.#line.leave(ticket.place);
+  }
+
+  /** Room was made, or may have been: lets the first ones take it. */
+  advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    while (this.#advanceOne());
+    this.#advancing = false;
+  }
+
+  /** Returns whether the next one may have a turn as well. */
+  #advanceOne(): boolean {
+    const thread = this.#line.firstThread;
+    if (thread === NOBODY) return false;
+    if (thread !== this.#thread.index) {
+      this.#giveUpIdle();
+      if (this.pools.some((pool) => pool.mayOpen)) this.#thread.wake.wake(thread, this.name);
+      return false;
+    }
+    for (const ticket of this.#waiting) return ticket.waiter.onTurn();
+    return false;
+  }
+
+  #giveUpIdle(): void {
+    let wanted = this.waiting;
+    for (const pool of this.pools) {
+      while (wanted > 0 && pool.giveUpIdle()) wanted--;
+    }
+  }
+
+  override onDeadline(): void {
+    if (this.#waiting.size === 0) return;
+    this.#thread.deadlines.set(this, LOOK_MS);
+    this.advance();
+  }
+}
+
+/** A place in the line. */
+export class Ticket extends Timed {
+  readonly waiter: Waiter;
+  readonly place: number;
+  readonly #queue: Queue;
+
+  constructor(waiter: Waiter, place: number, queue: Queue) {
+    super();
+    this.waiter = waiter;
+    this.place = place;
+    this.#queue = queue;
+  }
+
+  leave(): void {
+    this.#queue.leave(this);
+  }
+
+  override onDeadline(): void {
+    this.leave();
+    this.waiter.onQueueTimeout();
+  }
+}

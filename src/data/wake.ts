@@ -1,0 +1,38 @@
+// How data threads call each other: one has made room for an exchange that waits on another. Rare: only where a backend
+// has all the connections it may have. (`Atomics.waitAsync` would be lighter, but its promises do not resolve while a
+// thread of Node 26 waits for sockets.)
+
+import { BroadcastChannel } from "node:worker_threads";
+
+export class Wake {
+  readonly #gateway: string;
+  readonly #own: BroadcastChannel;
+  /** By index; the own one stays empty. */
+  readonly #others: BroadcastChannel[] = [];
+  readonly #threads: number;
+  readonly #index: number;
+
+  /** `gateway` is unique in the process; `onWake` gets the name of the upstream. */
+  constructor(gateway: string, index: number, threads: number, onWake: (upstream: string) => void) {
+    this.#gateway = gateway;
+    this.#index = index;
+    this.#threads = threads;
+    this.#own = this.#channel(index);
+    this.#own.onmessage = ({ data }: { readonly data: unknown }) => onWake(data as string);
+    this.#own.unref();
+  }
+
+  wake(thread: number, upstream: string): void {
+    if (thread === this.#index) return;
+    this.#others[thread] ??= this.#channel(thread);
+    this.#others[thread].postMessage(upstream);
+  }
+
+  wakeOthers(upstream: string): void {
+    for (let thread = 0; thread < this.#threads; thread++) this.wake(thread, upstream);
+  }
+
+  #channel(thread: number): BroadcastChannel {
+    return new BroadcastChannel(`sluice ${this.#gateway} ${thread}`);
+  }
+}
