@@ -41,7 +41,7 @@ test("an empty file compiles to the defaults", () => {
       listeners: [{ host: "0.0.0.0", port: 8080, backlog: 4096, proxyProtocol: false }],
       maxConnections: Number.MAX_SAFE_INTEGER,
       maxConnectionsPerClient: null,
-      idleBackendConnections: Number.MAX_SAFE_INTEGER,
+      unusedBackendConnections: Number.MAX_SAFE_INTEGER,
       readTimeoutMs: 30_000,
       writeTimeoutMs: 30_000,
       keepAliveTimeoutMs: 75_000,

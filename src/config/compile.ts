@@ -98,7 +98,7 @@ function compileServer({ server, limits }: Config): ServerSpec {
     })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol }],
     maxConnections: server.max_conn ?? Number.MAX_SAFE_INTEGER,
     maxConnectionsPerClient: server.max_conn_per_client ?? null,
-    idleBackendConnections: Number.MAX_SAFE_INTEGER,
+    unusedBackendConnections: Number.MAX_SAFE_INTEGER,
     readTimeoutMs: server.read_timeout,
     writeTimeoutMs: server.write_timeout,
     keepAliveTimeoutMs: server.keep_alive_timeout,

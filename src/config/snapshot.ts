@@ -35,7 +35,7 @@ export interface ServerSpec {
   /** Connections of one client address over all data threads, or null. */
   readonly maxConnectionsPerClient: number | null;
   /** Unused connections to backends that one data thread keeps. Set by the control thread. */
-  readonly idleBackendConnections: number;
+  readonly unusedBackendConnections: number;
   /** Lower case. The field that backends get the client's address in. */
   readonly realIpHeader: string;
   /** It was asked for: where a trusted proxy sends it, it is believed before X-Forwarded-For. */

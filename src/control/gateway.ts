@@ -174,7 +174,7 @@ export class Gateway {
       ...plan.server,
       listeners,
       maxConnections: Math.min(requested, allowed.clients),
-      idleBackendConnections: allowed.idlePerThread,
+      unusedBackendConnections: allowed.idlePerThread,
     };
     const upstreams = this.#upstreams.draft(plan.upstreams, placesOf);
     return { snapshot: { ...plan, server, upstreams: upstreams.map(({ spec: made }) => made) }, upstreams };

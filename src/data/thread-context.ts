@@ -26,8 +26,8 @@ export class ThreadContext {
   readonly connections = new Set<ServerConnection>();
   /** Connections that are being told that there are too many; they are not among `connections`. */
   refusals = 0;
-  /** Unused connections to backends, over all pools. */
-  idleBackendConnections = 0;
+  /** Connections to backends that carry nothing, over all pools; those that are closing among them. */
+  unusedBackendConnections = 0;
   #active: ActiveSnapshot | null = null;
   #onEmpty: (() => void) | null = null;
   readonly #parsers: HeadParser[] = [];

@@ -59,8 +59,8 @@ export class BackendPool implements ConnectionHome {
 
   #take(user: BackendUser): BackendConnection | null {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      this.#thread.idleBackendConnections--;
       if (connection.usable) {
+        this.#thread.unusedBackendConnections--;
         this.state.beginExchange();
         connection.take(user);
         return connection;
@@ -78,29 +78,22 @@ export class BackendPool implements ConnectionHome {
   }
 
   released(connection: BackendConnection, reusable: boolean): void {
+    const thread = this.#thread;
     this.state.endExchange();
-    const { idleBackendConnections, active } = this.#thread;
-    const isKept =
-      reusable &&
-      !this.#retired &&
-      this.spec.proxyProtocol === null &&
-      idleBackendConnections < active.server.idleBackendConnections;
-    if (!isKept) {
-      connection.retire();
-      return;
+    const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
+    if (!isRoom) connection.destroy();
+    else if (!reusable || this.#retired || this.spec.proxyProtocol !== null) connection.retire();
+    else {
+      this.#idle.push(connection);
+      if (this.#queue.waiting > 0) this.#queue.advance();
     }
-    this.#thread.idleBackendConnections++;
-    this.#idle.push(connection);
-    if (this.#queue.waiting > 0) this.#queue.advance();
   }
 
   closed(connection: BackendConnection): void {
     const index = this.#idle.lastIndexOf(connection);
-    if (index >= 0) {
-      this.#idle.splice(index, 1);
-      this.#thread.idleBackendConnections--;
-    }
+    if (index >= 0) this.#idle.splice(index, 1);
     if (connection.inUse) this.state.endExchange();
+    else this.#thread.unusedBackendConnections--;
     this.state.disconnected();
     if (this.#queue.waiting > 0) this.#queue.advance();
   }
@@ -109,7 +102,6 @@ export class BackendPool implements ConnectionHome {
   giveUpIdle(): boolean {
     const connection = this.#idle.shift();
     if (connection === undefined) return false;
-    this.#thread.idleBackendConnections--;
     connection.retire();
     return true;
   }

@@ -1,140 +1,132 @@
-// What every balancer must do, and the exact order of those that have one. Runs in the test process.
+// What every balancer must do, whichever it is. Runs in the test process.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { BalancerName } from "../../../config/snapshot.ts";
-import { Deadlines } from "../../../core/deadlines.ts";
-import { Exchange } from "../../../core/exchange.ts";
-import { SendBuffer } from "../../socket.ts";
-import { BackendPool } from "../pool.ts";
-import type { Backend } from "../upstream.ts";
 import { createBalancer } from "./balancer.ts";
+import {
+  assertShares,
+  backendsOf,
+  clientExchange,
+  mixedWeights,
+  picks,
+  settingOf,
+  type TestBackend,
+  tally,
+} from "./candidates.test.ts";
 
-// No balancer of these looks at the exchange.
-const EXCHANGE = Object.create(Exchange.prototype) as Exchange;
-
-const THREAD = { deadlines: new Deadlines(), readBuffer: Buffer.alloc(0), sendBuffer: new SendBuffer() };
-
-/** Backends a, b, c … with these weights. */
-function backendsOf(weights: readonly number[]): Backend[] {
-  return weights.map((weight, i) => {
-    const id = String.fromCharCode(97 + i);
-    const spec = { id, identity: `http://${id}:80`, host: id, port: 80, socketPath: null, weight };
-    return { spec, pool: new BackendPool(spec, THREAD) };
-  });
+interface Expected {
+  /** What decides the share of an idle backend over many clients. */
+  readonly share: "weight" | "equal";
+  /** The first of an idle upstream is another on each data thread. */
+  readonly inTurn: boolean;
 }
 
-/** The ids of the next `count` picks, as one text. */
-function picks(name: BalancerName, backends: readonly Backend[], count: number, offset = 0): string {
-  const balancer = createBalancer(name, backends, offset);
-  return Array.from({ length: count }, () => balancer.pick(EXCHANGE)?.spec.id ?? "-").join("");
-}
-
-/** For each balancer the share that a backend with this weight is due. */
-const BALANCERS: Readonly<Record<BalancerName, (weight: number, weights: readonly number[]) => number>> = {
-  round_robin: (_, weights) => 1 / weights.length,
-  weight: (weight, weights) => weight / weights.reduce((sum, other) => sum + other, 0),
+const BALANCERS: Readonly<Record<BalancerName, Expected>> = {
+  round_robin: { share: "equal", inTurn: true },
+  weight: { share: "weight", inTurn: true },
+  random: { share: "weight", inTurn: false },
+  two_choices: { share: "equal", inTurn: false },
+  least_connections: { share: "equal", inTurn: true },
+  least_connections_weight: { share: "weight", inTurn: true },
+  least_time: { share: "equal", inTurn: true },
+  ip_hash: { share: "weight", inTurn: false },
+  consistent_hash: { share: "weight", inTurn: false },
+  sticky: { share: "weight", inTurn: true },
+  performance_least_connections_weight: { share: "weight", inTurn: true },
 };
 
+const SIZES = [1, 2, 16, 256];
+
 const anyWeights = fc.array(fc.integer({ min: 1, max: 65_535 }), { minLength: 1, maxLength: 20 });
+/** What happens between two picks: who is a candidate, and what is known of one backend. */
+const anyStep = fc.record({
+  present: fc.integer({ min: 1, max: 2 ** 20 - 1 }),
+  backend: fc.nat(19),
+  begun: fc.nat(3),
+  timeUs: fc.nat(100_000),
+  utilisation: fc.double({ min: 0, max: 1, noNaN: true }),
+});
 
-for (const [name, shareOf] of Object.entries(BALANCERS) as Array<
-  [BalancerName, (typeof BALANCERS)["weight"]]
->) {
+for (const [name, { share, inTurn }] of Object.entries(BALANCERS) as Array<[BalancerName, Expected]>) {
+  const shareOf = ({ spec }: TestBackend) => (share === "weight" ? spec.weight : 1);
+
   describe(`balancer ${name}`, () => {
-    it("has nobody to pick among no backends", () => {
-      assert.equal(picks(name, [], 3), "---");
-      assert.equal(picks(name, [], 3, 5), "---");
+    it("picks the only candidate every time", () => {
+      const backends = backendsOf([3, 200, 1]);
+      const balancer = createBalancer(name, settingOf(backends, { offset: 7 }));
+      assert.equal(picks(balancer, [backends[1]!], 4), "bbbb");
+      assert.equal(picks(createBalancer(name, settingOf([backends[0]!])), [backends[0]!], 4), "aaaa");
     });
 
-    it("picks the only backend every time", () => {
-      assert.equal(picks(name, backendsOf([3]), 4), "aaaa");
-      assert.equal(picks(name, backendsOf([3]), 4, 7), "aaaa");
-    });
-
-    it("picks members only", () => {
+    it("picks candidates only, whoever comes and goes and whatever is known of them", () => {
       fc.assert(
-        fc.property(anyWeights, fc.nat(40), (weights, offset) => {
-          const backends = backendsOf(weights);
-          const balancer = createBalancer(name, backends, offset);
-          for (let i = 0; i < 50; i++) assert.ok(backends.includes(balancer.pick(EXCHANGE)!));
-        }),
+        fc.property(
+          anyWeights,
+          fc.nat(40),
+          fc.array(anyStep, { minLength: 1, maxLength: 60 }),
+          (weights, offset, steps) => {
+            const backends = backendsOf(weights);
+            const balancer = createBalancer(name, settingOf(backends, { offset }));
+            steps.forEach(({ present, backend, begun, timeUs, utilisation }, client) => {
+              const { state } = backends[backend % backends.length]!;
+              for (let i = 0; i < begun; i++) state.beginExchange();
+              state.recordTime(timeUs, Date.now());
+              state.report(utilisation, Date.now());
+              const some = backends.filter(({ index }) => (present & (1 << index)) !== 0);
+              const candidates = some.length === 0 ? backends : some;
+              assert.ok(candidates.includes(balancer.pick(clientExchange(client), candidates)));
+            });
+          },
+        ),
       );
     });
 
-    it("never lets a backend be further from its share than one round of all of them", () => {
-      fc.assert(
-        fc.property(anyWeights, fc.nat(40), (weights, offset) => {
-          const backends = backendsOf(weights);
-          const balancer = createBalancer(name, backends, offset);
-          const counts = new Map(backends.map((backend) => [backend, 0]));
-          for (let total = 1; total <= 300; total++) {
-            const picked = balancer.pick(EXCHANGE)!;
-            counts.set(picked, counts.get(picked)! + 1);
-            for (const [backend, count] of counts) {
-              const due = total * shareOf(backend.spec.weight, weights);
-              // Skipping `offset` picks moves the beginning by less than one round.
-              const apart = Math.abs(count - due);
-              assert.ok(apart <= weights.length, `${backend.spec.id}: ${count} of ${total}, due ${due}`);
-            }
-          }
-        }),
-        { numRuns: 50 },
-      );
+    for (const size of SIZES) {
+      it(`gives each of ${size} idle backends its share by ${share}`, () => {
+        const backends = backendsOf(mixedWeights(size));
+        const balancer = createBalancer(name, settingOf(backends));
+        assertShares(tally(balancer, backends, 60 * size), backends.map(shareOf));
+      });
+    }
+
+    it("divides the share of a backend that is gone, and gives it back when it comes again", () => {
+      const backends = backendsOf([100, 200, 300, 200]);
+      const balancer = createBalancer(name, settingOf(backends));
+      for (let times = 0; times < 3; times++) {
+        for (const gone of [backends[1]!, backends[2]!]) {
+          const others = backends.filter((backend) => backend !== gone);
+          const due = backends.map((backend) => (backend === gone ? 0 : shareOf(backend)));
+          assertShares(tally(balancer, others, 500), due);
+          assertShares(tally(balancer, backends, 500), backends.map(shareOf));
+        }
+      }
     });
 
-    it("begins at another backend on each data thread", () => {
-      const backends = backendsOf([100, 100, 100]);
-      assert.deepEqual(
-        [0, 1, 2, 3].map((offset) => picks(name, backends, 1, offset)),
-        ["a", "b", "c", "a"],
-      );
+    it("starves nobody while exchanges last", () => {
+      const backends = backendsOf(mixedWeights(16));
+      const balancer = createBalancer(name, settingOf(backends));
+      const running: TestBackend[] = [];
+      const served = new Set<TestBackend>();
+      for (let client = 0; client < 2000; client++) {
+        const picked = balancer.pick(clientExchange(client), backends);
+        picked.state.beginExchange();
+        served.add(picked);
+        running.push(picked);
+        if (running.length > 64) running.shift()!.state.endExchange();
+      }
+      assert.equal(served.size, backends.length);
     });
+
+    if (inTurn) {
+      it("begins at another backend on each data thread", () => {
+        const backends = backendsOf([100, 100, 100]);
+        const firsts = [0, 1, 2, 3].map((offset) =>
+          picks(createBalancer(name, settingOf(backends, { offset })), backends, 1),
+        );
+        assert.deepEqual(firsts, ["a", "b", "c", "a"]);
+      });
+    }
   });
 }
-
-describe("the order of round_robin", () => {
-  const TABLE: ReadonlyArray<readonly [weights: readonly number[], offset: number, order: string]> = [
-    [[1, 1, 1], 0, "abcabca"],
-    [[5, 1, 1], 0, "abcabca"],
-    [[1, 1, 1], 1, "bcabcab"],
-    [[1, 1], 5, "bababab"],
-  ];
-  for (const [weights, offset, order] of TABLE) {
-    it(`is ${order} for the weights ${weights} from ${offset}`, () => {
-      assert.equal(picks("round_robin", backendsOf(weights), order.length, offset), order);
-    });
-  }
-});
-
-describe("the order of weight", () => {
-  const TABLE: ReadonlyArray<readonly [weights: readonly number[], order: string]> = [
-    [[1, 1, 1], "abcabc"],
-    [[100, 100], "abababab"],
-    // The example of nginx: spread, not in a row.
-    [[5, 1, 1], "aabacaaaabacaa"],
-    [[4, 2, 1], "abacabaabacaba"],
-    [[3, 1], "aabaaaba"],
-    [[1, 3], "babbbabb"],
-  ];
-  for (const [weights, order] of TABLE) {
-    it(`is ${order} for the weights ${weights}`, () => {
-      assert.equal(picks("weight", backendsOf(weights), order.length), order);
-    });
-  }
-
-  it("gives each backend exactly its weight in every round", () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 6 }), (weights) => {
-        const round = weights.reduce((sum, weight) => sum + weight, 0);
-        const order = picks("weight", backendsOf(weights), round * 3);
-        for (let start = 0; start < order.length; start += round) {
-          const part = order.slice(start, start + round);
-          const counts = weights.map((_, i) => part.split(String.fromCharCode(97 + i)).length - 1);
-          assert.deepEqual(counts, weights);
-        }
-      }),
-    );
-  });
-});
