@@ -7,6 +7,9 @@ import { reasonPhrase } from "../core/status.ts";
 import { identifyClient } from "./forwarded.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
+/** What is full or down now may not be so soon. */
+const RETRY_AFTER_SECONDS = "1";
+
 /** Takes an exchange whose request head was read. */
 export function beginExchange(thread: ThreadContext, exchange: Exchange): void {
   try {
@@ -51,6 +54,7 @@ export function failExchange(exchange: Exchange, error: GatewayError): void {
   const body = Buffer.from(wantsHtml ? htmlBody(error.status) : jsonBody(error));
   const headers = new HeaderList();
   headers.add("Content-Type", wantsHtml ? "text/html; charset=utf-8" : "application/json");
+  if (error.status === 503) headers.add("Retry-After", RETRY_AFTER_SECONDS);
   client.sendHead({ status: error.status, reason: "", headers, bodyLength: body.length }, body, true);
 }
 

@@ -29,6 +29,7 @@ import type { Ticket, Waiter } from "../upstream/queue.ts";
 import { type Attempt, isIdempotent, mayRetry, mayRetryStatus } from "../upstream/retry.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ForwardedHead } from "./forwarded-head.ts";
+import type { Mirror, MirrorCopy } from "./mirror.ts";
 import { startTunnel } from "./tunnel.ts";
 
 /** What the exchanges of a proxied route share, made once per snapshot. */
@@ -36,6 +37,7 @@ export interface ProxyRoute {
   readonly spec: ProxySpec;
   /** Of one attempt. */
   readonly times: RequestTimes;
+  readonly mirror: Mirror | null;
   readonly thread: ThreadContext;
 }
 
@@ -61,6 +63,8 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   /** Something of the request body was sent and not kept. */
   #bodyGone = false;
   #bodySlow = false;
+  /** Waits for the request to be whole. */
+  #copy: MirrorCopy | null = null;
   #sent = 0;
   #sentMs = 0;
 
@@ -162,7 +166,10 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     const { metrics, active } = this.#route.thread;
     this.#head ??= new ForwardedHead(exchange, this.#route.spec, active.server.realIpHeader);
     this.#sentMs = performance.now();
-    if (this.#sent++ === 0) this.#upstream.countRequest(Date.now());
+    if (this.#sent++ === 0) {
+      this.#upstream.countRequest(Date.now());
+      if (this.#route.mirror !== null) this.#copy = this.#route.mirror.copyOf(exchange);
+    }
     state.countRequest();
     connection.begin(request.method, request.upgrade, this.#route.times);
     if (connection.reused) metrics.add(Counter.upstreamConnectionsReused);
@@ -170,6 +177,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     if (request.bodyLength === 0) {
       connection.endRequest();
       connection.write(text, null, "");
+      this.#sendCopy(null);
       return;
     }
     this.#heldHead = text;
@@ -194,6 +202,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   }
 
   onRequestBody(chunk: Buffer): void {
+    this.#copy?.add(chunk);
     this.#kept?.add(chunk);
     if (this.#kept?.whole !== true) this.#bodyGone = true;
     if (!this.#writePiece(chunk)) {
@@ -207,6 +216,13 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     // Trailers are not kept.
     if (this.#kept === null || trailers !== null) this.#bodyGone = true;
     this.#writeEnd(trailers);
+    this.#sendCopy(trailers);
+  }
+
+  /** The request is whole: from now on the copy goes its own way. */
+  #sendCopy(trailers: HeaderList | null): void {
+    this.#copy?.send(this.#head!, trailers);
+    this.#copy = null;
   }
 
   #writePiece(chunk: Buffer): boolean {
@@ -238,7 +254,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   onAborted(): void {
     this.#endWait();
     this.#leaveCircuit(null);
-    this.#connection?.destroy();
+    this.#connection?.retire();
     this.#connection = null;
   }
 
@@ -282,7 +298,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     if (status >= 400 && mayRetryStatus(status, this.#attemptSoFar(), this.#route.spec.retry)) {
       const isWorthIt = this.#upstream.candidates([...this.#tried, backend]).length > 0;
       if (isWorthIt && this.#upstream.tryRepeat(clock)) {
-        if (!last) this.#connection?.destroy();
+        if (!last) this.#connection?.retire();
         this.#connection = null;
         this.#again(backend);
         return true;

@@ -120,12 +120,17 @@ export class BackendConnection extends Timed {
   }
 
   /**
-   * Closes a connection that nobody uses, so that the backend knows of it before another one is opened in its place:
-   * it counts as open until the backend has closed its side too.
+   * Closes a connection that nobody needs any more, so that the backend knows of it before another one is opened in its
+   * place: it counts as open until the backend has closed its side too. What still comes is thrown away.
    */
   retire(): void {
-    this.inUse = false;
+    this.#user = null;
+    if (this.#state === CONNECTING || this.socket.destroyed) {
+      this.socket.destroy();
+      return;
+    }
     this.#state = RETIRED;
+    if (this.socket.isPaused()) this.socket.resume();
     this.socket.end();
     this.#deadlines.set(this, RETIRE_TIMEOUT_MS);
   }
@@ -245,7 +250,7 @@ export class BackendConnection extends Timed {
     }
     if (this.#state === BODY) {
       this.#takeBody(chunk, at);
-    } else if (this.#state !== TUNNEL) {
+    } else if (this.#state === IDLE) {
       // Bytes that no request asked for: whatever they are, the next response could not be told from them.
       this.destroy();
     }
