@@ -40,6 +40,8 @@ export const Counter = {
   refusedAtClientLimit: 20,
   /** Connections whose PROXY protocol header was missing or broken. */
   refusedProxyHeaders: 21,
+  /** Requests that were to be copied, but there was no room for the copy, or no connection. */
+  mirrorsDropped: 22,
 } as const;
 
 export type CounterName = keyof typeof Counter;

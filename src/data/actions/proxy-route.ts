@@ -6,10 +6,18 @@ import { hasToken } from "../http1/fields.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { type Balancer, createBalancer } from "../upstream/balancers/balancer.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { Mirror } from "./mirror.ts";
 import { type ProxyRoute, ProxyRun } from "./proxy.ts";
 import type { StartAction } from "./route.ts";
+import { Split } from "./split.ts";
 
 type Balancers = Readonly<Record<ExchangeProtocol, Balancer>>;
+
+/** An upstream that the route may send an exchange to. */
+interface Target {
+  readonly upstream: Upstream;
+  readonly balancers: Balancers;
+}
 
 export function createProxy(
   spec: ProxySpec,
@@ -18,15 +26,24 @@ export function createProxy(
 ): StartAction {
   const { timeouts, retry } = spec;
   const responseMs = Math.min(timeouts.responseMs, retry.perTryMs ?? timeouts.responseMs);
-  const route: ProxyRoute = { spec, times: { ...timeouts, responseMs }, thread };
-  const targets = spec.targets.map((target) => {
-    const upstream = upstreams.get(target.upstream)!;
-    return { upstream, balancers: createBalancers(spec, upstream, thread) };
-  });
-  const { upstream, balancers } = targets[0]!;
-  return (exchange) => {
-    new ProxyRun(route, upstream, balancers[protocolOf(exchange)], exchange).start();
-  };
+  const mirror = spec.mirror === null ? null : new Mirror(spec, upstreams.get(spec.mirror.upstream)!, thread);
+  const route: ProxyRoute = { spec, times: { ...timeouts, responseMs }, mirror, thread };
+  const parts = spec.targets
+    .filter(({ weight }) => weight > 0)
+    .map(({ upstream: name, weight }) => {
+      const upstream = upstreams.get(name)!;
+      return { weight, target: { upstream, balancers: createBalancers(spec, upstream, thread) } };
+    });
+  if (parts.length > 1) {
+    const split = new Split(spec.splitBy, parts);
+    return (exchange) => start(route, split.choose(exchange), exchange);
+  }
+  const { target } = parts[0]!;
+  return (exchange) => start(route, target, exchange);
+}
+
+function start(route: ProxyRoute, { upstream, balancers }: Target, exchange: Exchange): void {
+  new ProxyRun(route, upstream, balancers[protocolOf(exchange)], exchange).start();
 }
 
 /** Protocols with the same balancer share one, and so its turn. */

@@ -1,0 +1,240 @@
+// Copies of requests for another upstream (`mirror`), whose answers are thrown away. A copy belongs to no exchange: the
+// client never waits for it, and nothing that becomes of it is heard of anywhere but in its upstream's own numbers. Runs
+// in data threads.
+//
+//   keeps the body ─▶ request whole ─▶ connecting ─▶ sent ─▶ response read to its end ─▶ over
+//     └─▶ too long: no copy  └─▶ no room: dropped      └─▶ failed, or took too long ─▶ over
+
+import type { ProxySpec, ProxyTimeouts } from "../../config/snapshot.ts";
+import { Timed } from "../../core/deadlines.ts";
+import { GatewayError } from "../../core/errors.ts";
+import { type Exchange, type ResponseHead, type TunnelEnd, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import type { HeaderList } from "../../core/headers.ts";
+import { Counter } from "../../core/metrics.ts";
+import type { BackendConnection, BackendUser } from "../http1/client.ts";
+import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
+import type { ThreadContext } from "../thread-context.ts";
+import type { Backend } from "../upstream/backend.ts";
+import { SmoothWeight } from "../upstream/balancers/weight.ts";
+import { Pass } from "../upstream/circuit.ts";
+import { KeptBody } from "../upstream/kept-body.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import type { ForwardedHead } from "./forwarded-head.ts";
+
+/** Copies that one data thread has under way at most, and what their bodies hold: an upstream may take nothing of them. */
+const MAX_COPIES = 1000;
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Of this data thread: each has modules of its own. */
+const underWay = { copies: 0, bytes: 0 };
+
+const NO_BACKEND: readonly Backend[] = [];
+
+/** The mirror of a route, made once per snapshot. */
+export class Mirror {
+  readonly upstream: Upstream;
+  readonly balancer: SmoothWeight;
+  readonly timeouts: ProxyTimeouts;
+  readonly bodyBytes: number;
+  readonly thread: ThreadContext;
+  readonly #share: number;
+
+  constructor({ mirror, timeouts }: ProxySpec, upstream: Upstream, thread: ThreadContext) {
+    this.upstream = upstream;
+    this.balancer = new SmoothWeight({ backends: upstream.backends, offset: thread.index });
+    this.timeouts = timeouts;
+    this.bodyBytes = mirror!.bodyBytes;
+    this.thread = thread;
+    this.#share = mirror!.share;
+  }
+
+  /** What becomes a copy of the request when that is whole, or null where it gets none. */
+  copyOf(exchange: Exchange): MirrorCopy | null {
+    const { bodyLength, upgrade } = exchange.request;
+    if (upgrade !== null || bodyLength > this.bodyBytes || Math.random() >= this.#share) return null;
+    return new MirrorCopy(this, exchange);
+  }
+}
+
+export class MirrorCopy extends Timed implements BackendUser {
+  readonly #mirror: Mirror;
+  readonly #route: string;
+  readonly #method: string;
+  readonly #chunked: boolean;
+  #kept: KeptBody | null;
+  #head: ForwardedHead | null = null;
+  #body: Buffer | null = null;
+  #bodyBytes = 0;
+  #trailers: HeaderList | null = null;
+  #pass: Pass = Pass.none;
+  #backend: Backend | null = null;
+  #connection: BackendConnection | null = null;
+  #sentMs = 0;
+
+  constructor(mirror: Mirror, { request, route }: Exchange) {
+    super();
+    this.#mirror = mirror;
+    this.#route = route;
+    this.#method = request.method;
+    this.#chunked = request.bodyLength === UNKNOWN_LENGTH;
+    this.#kept = request.bodyLength === 0 ? null : new KeptBody(mirror.bodyBytes);
+  }
+
+  /** A piece of the request body, valid during the call only. */
+  add(chunk: Buffer): void {
+    this.#kept?.add(chunk);
+  }
+
+  /** The request is whole, and went to its own backend with this head. To be called once. */
+  send(head: ForwardedHead, trailers: HeaderList | null): void {
+    const kept = this.#kept;
+    this.#kept = null;
+    if (kept !== null) {
+      if (!kept.whole) return;
+      this.#body = Buffer.concat(kept.chunks);
+      this.#bodyBytes = this.#body.length;
+    }
+    this.#head = head;
+    this.#trailers = trailers;
+    const reason = this.#begin();
+    if (reason !== null) this.#drop(reason);
+  }
+
+  /** Returns why there is no connection for the copy, or null when it has one. */
+  #begin(): string | null {
+    const { upstream, balancer, timeouts } = this.#mirror;
+    if (underWay.copies >= MAX_COPIES) return `${MAX_COPIES} copies are under way`;
+    // One body may be longer than all together: then it goes alone.
+    if (underWay.bytes > 0 && underWay.bytes + this.#bodyBytes > MAX_BYTES)
+      return `bodies of ${underWay.bytes} bytes are under way`;
+    // Exchanges that wait have clients that wait.
+    if (upstream.queue.waiting > 0) return "exchanges wait for the upstream";
+    if (upstream.circuit !== null) {
+      const pass = upstream.circuit.enter(Date.now());
+      if (pass instanceof GatewayError) return pass.message;
+      this.#pass = pass;
+    }
+    for (;;) {
+      const candidates = upstream.candidates(NO_BACKEND);
+      if (candidates.length === 0) {
+        this.#leaveCircuit(null);
+        return upstream.full ? "every backend has its max_conn" : "no backend is up";
+      }
+      const backend = balancer.pickAmong(candidates, candidates.length);
+      const connection = backend.pool.acquire(this, timeouts.connectMs, false);
+      // Null: another thread took the last place in this very moment.
+      if (connection === null) continue;
+      underWay.copies++;
+      underWay.bytes += this.#bodyBytes;
+      this.#backend = backend;
+      this.#connection = connection;
+      if (connection.usable) this.#send(connection);
+      return null;
+    }
+  }
+
+  #send(connection: BackendConnection): void {
+    const { upstream, timeouts, thread } = this.#mirror;
+    const { spec, state } = this.#backend!;
+    const body = this.#body;
+    let text = this.#head!.textFor(spec);
+    let after = "";
+    if (this.#chunked) {
+      after = lastChunk(this.#trailers);
+      if (this.#bodyBytes > 0) {
+        text += chunkStart(this.#bodyBytes);
+        after = `\r\n${after}`;
+      }
+    }
+    this.#head = null;
+    this.#body = null;
+    this.#sentMs = performance.now();
+    thread.metrics.add(Counter.mirrored);
+    upstream.countRequest(Date.now());
+    state.countRequest();
+    connection.begin(this.#method, null, timeouts);
+    if (connection.reused) thread.metrics.add(Counter.upstreamConnectionsReused);
+    connection.endRequest();
+    if (body !== null && body.length > SMALL_BODY_BYTES) connection.write(text, body, after);
+    else connection.write(text + (body === null ? "" : body.toString("latin1")) + after, null, "");
+  }
+
+  // ---- from the backend ----
+
+  onConnected(): void {
+    this.#send(this.#connection!);
+  }
+
+  onInformational(): void {}
+
+  onResponseHead(head: ResponseHead, _body: Buffer | null, last: boolean): void {
+    const { upstream, timeouts, thread } = this.#mirror;
+    const backend = this.#backend!;
+    const clock = Date.now();
+    const failed = head.status >= 500 && upstream.spec.ejection?.statuses.includes(head.status) === true;
+    backend.state.recordTime((performance.now() - this.#sentMs) * 1000, clock);
+    backend.state.countResponse(head.status);
+    upstream.attemptEnded(backend, failed, clock);
+    this.#leaveCircuit(failed);
+    if (last) this.#end();
+    else thread.deadlines.set(this, timeouts.responseMs);
+  }
+
+  onResponseBody(): void {}
+
+  onResponseEnd(): void {
+    this.#end();
+  }
+
+  /** Never comes: a copy offers no protocol. */
+  onSwitch(_head: ResponseHead, _protocol: string, { socket }: TunnelEnd): void {
+    socket.destroy();
+    this.#end();
+  }
+
+  onBackendDrain(): void {}
+
+  onBackendFailed(error: GatewayError): void {
+    const { upstream } = this.#mirror;
+    const backend = this.#backend!;
+    backend.state.countFailure();
+    upstream.attemptEnded(backend, true, Date.now());
+    this.#leaveCircuit(true);
+    this.#end();
+    if (this.#sentMs === 0) this.#drop(error.message);
+    else this.#report("the copy of a request failed", error.message);
+  }
+
+  /** The rest of the response took as long as its head may: it could go on for ever, and nobody wants it. */
+  override onDeadline(): void {
+    this.#connection?.retire();
+    this.#end();
+  }
+
+  // ---- ending ----
+
+  #end(): void {
+    underWay.copies--;
+    underWay.bytes -= this.#bodyBytes;
+    this.#connection = null;
+    this.#mirror.thread.deadlines.remove(this);
+  }
+
+  #leaveCircuit(failed: boolean | null): void {
+    if (this.#pass === Pass.none) return;
+    this.#mirror.upstream.circuit?.leave(this.#pass, failed, Date.now());
+    this.#pass = Pass.none;
+  }
+
+  #drop(reason: string): void {
+    this.#mirror.thread.metrics.add(Counter.mirrorsDropped);
+    this.#report("a request was not copied", reason);
+  }
+
+  #report(message: string, reason: string): void {
+    const { thread, upstream } = this.#mirror;
+    const fields: Record<string, string> = { route: this.#route, upstream: upstream.spec.name, reason };
+    if (this.#backend !== null) fields["backend"] = this.#backend.spec.id;
+    thread.reporter.report("warn", "mirrors", message, fields);
+  }
+}
