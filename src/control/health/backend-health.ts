@@ -69,7 +69,7 @@ export class BackendHealth {
     this.#member = member;
     const isSameMemory = before.backend.spec.shared === member.backend.spec.shared;
     if (!isSameMemory) {
-      endEjection(before);
+      letIn(before);
       this.#ejection = new EjectionWatch(member.backend.state, nowMs);
     }
     if (isSameMemory && isDeepStrictEqual(checkedBy(before.backend.spec), checkedBy(member.backend.spec)))
@@ -101,7 +101,7 @@ export class BackendHealth {
   /** The backend is in no snapshot any more. */
   leave(): void {
     this.#checker?.stop();
-    endEjection(this.#member);
+    letIn(this.#member);
   }
 
   /** The gateway ends. */
@@ -137,8 +137,10 @@ export class BackendHealth {
       this.#passed++;
       // A new backend needs one only.
       const needed = state.check === Check.failed ? successes : 1;
-      if (state.check !== Check.passed && this.#passed >= needed)
-        this.#up(`${this.#passed} passed ${this.#passed === 1 ? "check" : "checks in a row"}`);
+      if (state.check === Check.passed || this.#passed < needed) return;
+      // It was known to be down and is known to be well: what it failed between says nothing any more.
+      if (state.check === Check.failed && state.ejected) this.#endEjection(Date.now());
+      this.#up(`${this.#passed} passed ${this.#passed === 1 ? "check" : "checks in a row"}`);
     }
   }
 
@@ -163,19 +165,24 @@ export class BackendHealth {
   }
 
   #readmit(nowMs: number): void {
+    this.#startSlowly(nowMs);
+    this.#endEjection(nowMs);
+    const { ejection } = this.#member.upstream.spec;
+    const reason = ejection === null ? "ejection was turned off" : "its time is over";
+    const fields = { ...this.#names, from: "ejected", to: this.#now, reason };
+    this.#context.log.info(fields, "backend back after ejection");
+    this.#tellRoom();
+  }
+
+  #endEjection(nowMs: number): void {
     const { backend, upstream } = this.#member;
     const { ejection } = upstream.spec;
     // What failed before, or was under way, must not eject it again.
     backend.state.endFailures();
     if (ejection !== null) backend.state.window(ejection.windowMs).clear();
-    this.#startSlowly(nowMs);
     this.#ejection.end(nowMs);
-    endEjection(this.#member);
+    letIn(this.#member);
     this.changes.readmitted++;
-    const reason = ejection === null ? "ejection was turned off" : "its time is over";
-    const fields = { ...this.#names, from: "ejected", to: this.#now, reason };
-    this.#context.log.info(fields, "backend back after ejection");
-    this.#tellRoom();
   }
 
   #startSlowly(nowMs: number): void {
@@ -198,7 +205,8 @@ export class BackendHealth {
   }
 }
 
-function endEjection({ backend, upstream }: Membership): void {
+/** Its place among the ejected too. */
+function letIn({ backend, upstream }: Membership): void {
   if (backend.state.readmit()) upstream.state.readmit();
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -48,8 +48,10 @@ describe("a check over TLS", () => {
         socket.on("error", () => {});
       },
     ).listen(0, "127.0.0.1");
+    const gone: Promise<unknown>[] = [];
+    server.on("connection", (socket: Socket) => gone.push(once(socket, "close")));
     await once(server, "listening");
-    return { server, seen, port: (server.address() as AddressInfo).port };
+    return { server, seen, gone, port: (server.address() as AddressInfo).port };
   }
 
   type Who = "ca" | "otherCa";
@@ -107,7 +109,7 @@ describe("a check over TLS", () => {
   ];
   for (const { title, hostName, tls, ca = "ca", name, failure } of TABLE) {
     it(`with ${title} ${failure === null ? "passes" : "fails"}`, async (t) => {
-      const { server, seen, port } = await tlsBackend();
+      const { server, seen, gone, port } = await tlsBackend();
       t.after(() => server.close());
       const spec = backendSpec({ port, hostName, tls: tlsOf(ca, tls) });
       for (const path of ["/health", null]) {
@@ -117,6 +119,8 @@ describe("a check over TLS", () => {
       }
       assert.equal(seen.length > 0 ? seen[0]!.name : name, name);
       for (const { alpn } of seen) assert.equal(alpn, "http/1.1");
+      // No connection outlives its check.
+      assert.equal((await Promise.all(gone)).length, 2);
     });
   }
 

@@ -393,7 +393,7 @@ describe("the health of backends", () => {
       assert.deepEqual([made.backends[0]!.state.up, rooms], [false, []]);
     });
 
-    it("tells of no room when the checks of an ejected backend pass again", async (t) => {
+    it("does not outlast that its backend was down and is well again", async (t) => {
       const origin = await Origin.start(t, 500);
       const made = watch([origin.checked()], { ejection: ejection({ timeMs: 60_000 }) });
       await logged(0);
@@ -401,8 +401,19 @@ describe("the health of backends", () => {
       assert.ok(made.backends[0]!.state.eject(Date.now(), 60_000, 60_000));
       origin.status = 200;
       const line = await logged(1);
-      assert.deepEqual([line.msg, line["from"], line["to"]], ["backend up", "down", "ejected"]);
-      assert.deepEqual(rooms, []);
+      assert.deepEqual([line.msg, line["from"], line["to"]], ["backend up", "down", "up"]);
+      assert.deepEqual([made.backends[0]!.state.up, made.state.ejected, rooms], [true, 0, ["origin"]]);
+      const changes = { up: 1, down: 1, readmitted: 1 };
+      assert.deepEqual(health.changes("origin", `origin-${origin.port}`), changes);
+    });
+
+    it("goes on while checks pass as before", async (t) => {
+      const origin = await Origin.start(t);
+      const made = watch([origin.checked()], { ejection: ejection({ timeMs: 60_000 }) });
+      assert.ok(made.state.tryEject(1));
+      assert.ok(made.backends[0]!.state.eject(Date.now(), 60_000, 60_000));
+      await origin.checks(5);
+      assert.deepEqual([made.backends[0]!.state.ejected, lines, rooms], [true, [], []]);
     });
 
     it("ends all when it is turned off", async () => {
