@@ -1,7 +1,7 @@
 // Makes the plan of an upstream of its backends and its rules in the file. Runs anywhere.
 
-import { readFileSync } from "node:fs";
-import { defaultId } from "./relations.ts";
+import { defaultId } from "./backend-relations.ts";
+import type { PemFiles } from "./pem-files.ts";
 import { type BackendConfig, configSchema, type UpstreamRulesConfig } from "./schema/config.ts";
 import type { BackendPlan, BackendTls, HealthCheckSpec, UpstreamPlan } from "./snapshot.ts";
 
@@ -10,11 +10,12 @@ export function compileUpstream(
   name: string,
   backends: readonly BackendConfig[],
   rules: UpstreamRulesConfig | null,
+  files: PemFiles,
 ): UpstreamPlan {
   const { queue, ejection, circuit_breaker: circuit, ...rest } = rules ?? DEFAULT_RULES;
   return {
     name,
-    backends: backends.filter(({ active }) => active).map((backend) => compileBackend(name, backend)),
+    backends: backends.filter(({ active }) => active).map((backend) => compileBackend(name, backend, files)),
     queue: { size: queue.size, timeoutMs: queue.timeout },
     ejection: ejection.enabled
       ? {
@@ -46,7 +47,7 @@ export function compileUpstream(
 
 const DEFAULT_RULES = configSchema.shape.upstreams.unwrap().valueType.parse({});
 
-function compileBackend(upstream: string, backend: BackendConfig): BackendPlan {
+function compileBackend(upstream: string, backend: BackendConfig, files: PemFiles): BackendPlan {
   const { host = "", port = 0, srv = null, socket = null, proxy_protocol: proxy } = backend;
   return {
     id: backend.id ?? defaultId(upstream, backend),
@@ -57,20 +58,16 @@ function compileBackend(upstream: string, backend: BackendConfig): BackendPlan {
     weight: backend.weight,
     backup: backend.backup,
     maxConnections: backend.max_conn,
-    tls: backend.scheme === "https" ? compileTls(backend.tls ?? {}) : null,
+    tls: backend.scheme === "https" ? compileTls(backend.tls ?? {}, files) : null,
     proxyProtocol: proxy === undefined ? null : proxy === "v1" ? 1 : 2,
     healthCheck: backend.health_check?.enabled ? compileCheck(backend.health_check) : null,
   };
 }
 
-function compileTls(tls: Partial<NonNullable<BackendConfig["tls"]>>): BackendTls {
+function compileTls(tls: Partial<NonNullable<BackendConfig["tls"]>>, files: PemFiles): BackendTls {
   const { ca_file: ca, cert_file: cert, key_file: key, server_name: serverName = null, verify = true } = tls;
+  const read = (file: string | undefined) => (file === undefined ? null : files.text(file));
   return { ca: read(ca), cert: read(cert), key: read(key), serverName, verify };
-}
-
-/** That the file can be read was seen before (relations.ts). */
-function read(file: string | undefined): string | null {
-  return file === undefined ? null : readFileSync(file, "utf8");
 }
 
 function compileCheck(check: NonNullable<BackendConfig["health_check"]>): HealthCheckSpec {

@@ -2,21 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadConfigText } from "./load.ts";
-import { formatProblem } from "./problem.ts";
+import { loaded } from "../../test/support/loading.ts";
+import type { AdminSpec } from "./compile.ts";
 import type { ActionSpec, ProxySpec, RouteSpec } from "./snapshot.ts";
 
 const BACKENDS = "backends: { web: [{ host: a, port: 1 }] }";
 
-function compiled(text: string) {
-  const result = loadConfigText(text, "x.yaml", {});
-  assert.ok(result.ok, result.ok ? "" : result.problems.map((problem) => formatProblem(problem)).join("\n"));
-  return result;
-}
-
 /** The route that these settings make, in flow style. */
 function route(settings: string, others = ""): RouteSpec {
-  return compiled(`${BACKENDS}\nrouting: { r: { ${settings} } }\n${others}`).snapshot.routes[0]!;
+  return loaded(`${BACKENDS}\nrouting: { r: { ${settings} } }\n${others}`).snapshot.routes[0]!;
 }
 
 function proxy(settings: string, others = ""): ProxySpec {
@@ -26,7 +20,7 @@ function proxy(settings: string, others = ""): ProxySpec {
 }
 
 test("an empty file compiles to the defaults", () => {
-  const { snapshot, gateway } = compiled("");
+  const { snapshot, gateway } = loaded("");
   assert.deepEqual(gateway, {
     workers: "auto",
     reusePort: false,
@@ -166,67 +160,79 @@ test("a prefix to strip is the route's path or one of its own, and the root is n
   for (const [settings, prefix] of cases) assert.equal(proxy(settings).stripPrefix, prefix, settings);
 });
 
-test("a path template and a working balancer are kept, `weight` stands in for the others", () => {
+test("a path template is kept", () => {
   assert.deepEqual(proxy("rewrite: '/v2{path}'").rewrite, ["/v2", { variable: "path" }]);
-  assert.equal(proxy("load_balancer: round_robin").balancer, "round_robin");
-  assert.equal(proxy("load_balancer: least_time").balancer, "weight");
 });
 
-test("backends have an id and an identity; those that are not active are left out", () => {
+test("a protocol without a balancer of its own has that of the route", () => {
+  const cases: ReadonlyArray<readonly [string, ReadonlyArray<ProxySpec["balancers"]["http"]>]> = [
+    ["load_balancer: least_time", ["least_time", "least_time", "least_time", "least_time"]],
+    ["protocols: { sse: ip_hash }", ["weight", "weight", "weight", "ip_hash"]],
+    [
+      "load_balancer: random, protocols: { http: round_robin, https: two_choices, websocket: sticky }",
+      ["round_robin", "two_choices", "sticky", "random"],
+    ],
+  ];
+  for (const [settings, [http, https, websocket, sse]] of cases)
+    assert.deepEqual(proxy(settings).balancers, { http, https, websocket, sse }, settings);
+});
+
+test("the admin API is there when its section is, under either name, unless it is turned off", () => {
+  const admin = { host: "127.0.0.1", port: 9091, token: null, open: false, allowedHosts: [] };
+  const cases: ReadonlyArray<readonly [string, AdminSpec | null]> = [
+    ["admin:", admin],
+    ["admin: { port: 0, open: true }", { ...admin, port: 0, open: true }],
+    ["grpc: { enabled: true, host: '127.0.0.1', port: 9092 }", { ...admin, port: 9092 }],
+    ["admin: { enabled: false }", null],
+    ["grpc: { enabled: false }", null],
+  ];
+  for (const [text, spec] of cases) assert.deepEqual(loaded(text).gateway.admin, spec, text);
+});
+
+test("what a split, a hash or a cookie goes by is compiled to what is looked at", () => {
+  const splitBy = (by: string) => {
+    const { action } = route(`split: { to: { web: 1 }, by: '${by}' }`);
+    return action.kind === "proxy" ? action.splitBy : null;
+  };
+  const cases: ReadonlyArray<readonly [string, ProxySpec["splitBy"]]> = [
+    ["client", { from: "client" }],
+    ["path", { from: "path" }],
+    ["header:X-User", { from: "header", name: "x-user" }],
+    ["cookie:Session", { from: "cookie", name: "Session" }],
+    ["query:User.id", { from: "query", name: "User.id" }],
+  ];
+  for (const [text, key] of cases) {
+    assert.deepEqual(splitBy(text), key, text);
+    assert.deepEqual(proxy(`load_balancer: consistent_hash, hash_key: '${text}'`).hashKey, key, text);
+  }
+  assert.deepEqual(splitBy("random"), { from: "random" });
+  assert.equal(proxy("load_balancer: sticky, sticky: { max_age: 1500ms }").sticky.maxAge, 2);
+});
+
+test("listeners have the backlog and the PROXY protocol of the server unless they have their own", () => {
   const text = `
-backends:
-  web:
-    - { host: Example.com, port: 80, weight: 7 }
-    - { id: b, host: "[::1]", port: 81 }
-    - { host: c, port: 82, active: false }
-    - { socket: /run/web.sock }
-routing: { r: { upstream: web } }`;
-  assert.deepEqual(compiled(text).snapshot.upstreams, [
-    {
-      name: "web",
-      backends: [
-        {
-          id: "web-example.com-80",
-          identity: "http://example.com:80",
-          host: "example.com",
-          port: 80,
-          socketPath: null,
-          weight: 7,
-        },
-        { id: "b", identity: "http://[::1]:81", host: "::1", port: 81, socketPath: null, weight: 100 },
-        {
-          id: "web-/run/web.sock",
-          identity: "unix:/run/web.sock",
-          host: "",
-          port: 0,
-          socketPath: "/run/web.sock",
-          weight: 100,
-        },
-      ],
-    },
+server:
+  backlog: 9
+  proxy_protocol: true
+  listeners: [{ host: a, port: 1 }, { host: "::", port: 2, backlog: 3, proxy_protocol: false }]`;
+  assert.deepEqual(loaded(text).snapshot.server.listeners, [
+    { host: "a", port: 1, backlog: 9, proxyProtocol: true },
+    { host: "::", port: 2, backlog: 3, proxyProtocol: false },
   ]);
-});
-
-test("listeners have the backlog of the server unless they have their own", () => {
-  const text =
-    "server: { backlog: 9, listeners: [{ host: a, port: 1 }, { host: '::', port: 2, backlog: 3 }] }";
-  assert.deepEqual(compiled(text).snapshot.server.listeners, [
-    { host: "a", port: 1, backlog: 9 },
-    { host: "::", port: 2, backlog: 3 },
-  ]);
+  assert.equal(loaded("server: { proxy_protocol: true }").snapshot.server.listeners[0]!.proxyProtocol, true);
 });
 
 test("an access log is there when its section is, unless it is turned off", () => {
-  assert.deepEqual(compiled("access_log:").snapshot.accessLog, { path: null, format: "json" });
-  assert.deepEqual(compiled("access_log: { path: a.log, format: combined }").snapshot.accessLog, {
+  assert.deepEqual(loaded("access_log:").snapshot.accessLog, { path: null, format: "json" });
+  assert.deepEqual(loaded("access_log: { path: a.log, format: combined }").snapshot.accessLog, {
     path: "a.log",
     format: "combined",
   });
-  assert.equal(compiled("access_log: { enabled: false, path: a.log }").snapshot.accessLog, null);
+  assert.equal(loaded("access_log: { enabled: false, path: a.log }").snapshot.accessLog, null);
 });
 
 test("a snapshot can be cloned to another thread", () => {
-  const { snapshot } = compiled(
+  const { snapshot } = loaded(
     `${BACKENDS}\nrouting: { r: { upstream: web, rewrite: '{uri}', headers: { a: true } } }`,
   );
   assert.deepEqual(structuredClone(snapshot), snapshot);

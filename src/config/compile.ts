@@ -2,6 +2,7 @@
 // what only the control thread needs. Runs anywhere.
 
 import { compileUpstream } from "./compile-upstream.ts";
+import type { PemFiles } from "./pem-files.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
@@ -57,18 +58,24 @@ export interface Compiled {
 export interface NameOrder {
   readonly upstreams: readonly string[];
   readonly routes: readonly string[];
+  /** Upstreams of the routes that split, by name of the route. */
+  readonly splits: ReadonlyMap<string, readonly string[]>;
 }
 
-export function compile(config: Config, order: NameOrder): Compiled {
+export function compile(config: Config, order: NameOrder, files: PemFiles): Compiled {
   const { server, access_log: log } = config;
   return {
     snapshot: {
       version: 1,
       server: compileServer(config),
-      upstreams: order.upstreams.map((name) =>
-        compileUpstream(name, config.backends[name]!, config.upstreams[name] ?? null),
-      ),
-      routes: order.routes.map((name) => compileRoute(name, config.routing[name]!, config)),
+      upstreams: order.upstreams.map((name) => {
+        // Names may be those of what every object has.
+        const rules = Object.hasOwn(config.upstreams, name) ? config.upstreams[name]! : null;
+        return compileUpstream(name, config.backends[name]!, rules, files);
+      }),
+      routes: order.routes.map((name) => {
+        return compileRoute(name, config.routing[name]!, order.splits.get(name) ?? [], config);
+      }),
       accessLog: log?.enabled ? { path: log.path ?? null, format: log.format } : null,
     },
     gateway: {
@@ -79,7 +86,7 @@ export function compile(config: Config, order: NameOrder): Compiled {
       resolver: {
         servers: config.resolver.servers ?? null,
         minTtlMs: config.resolver.min_ttl,
-        maxTtlMs: config.resolver.max_ttl,
+        maxTtlMs: Math.max(config.resolver.max_ttl, config.resolver.min_ttl),
         timeoutMs: config.resolver.timeout,
       },
       admin: compileAdmin(config.admin ?? config.grpc),
@@ -117,7 +124,8 @@ function compileAdmin(admin: Config["admin"]): AdminSpec | null {
   return { host, port, token, open, allowedHosts };
 }
 
-function compileRoute(name: string, route: RouteConfig, config: Config): RouteSpec {
+/** `parts` are the upstreams of a route that splits. */
+function compileRoute(name: string, route: RouteConfig, parts: readonly string[], config: Config): RouteSpec {
   const bodyBytes = route.limits?.body_size ?? config.limits.body_size;
   return {
     name,
@@ -129,17 +137,17 @@ function compileRoute(name: string, route: RouteConfig, config: Config): RouteSp
       return { name: field.toLowerCase(), value: value === true ? null : value };
     }),
     priority: route.priority,
-    action: compileAction(route, config),
+    action: compileAction(route, parts, config),
     bodyBytes: bodyBytes === 0 ? null : bodyBytes,
     minBodyRate: route.limits?.min_body_rate ?? config.limits.min_body_rate,
   };
 }
 
-function compileAction(route: RouteConfig, config: Config): ActionSpec {
+function compileAction(route: RouteConfig, parts: readonly string[], config: Config): ActionSpec {
   const { respond, redirect } = route;
   if (respond !== undefined) return compileRespond(respond);
   if (redirect !== undefined) return { kind: "redirect", status: redirect.status, location: redirect.to };
-  return compileProxy(route, config);
+  return compileProxy(route, parts, config);
 }
 
 function compileRespond({ status, headers, body }: NonNullable<RouteConfig["respond"]>): RespondSpec {
@@ -149,7 +157,7 @@ function compileRespond({ status, headers, body }: NonNullable<RouteConfig["resp
   return { kind: "respond", status, headers: fields, body };
 }
 
-function compileProxy(route: RouteConfig, { timeouts }: Config): ProxySpec {
+function compileProxy(route: RouteConfig, parts: readonly string[], { timeouts }: Config): ProxySpec {
   const prefix = route.strip_prefix === true ? route.path.path : route.strip_prefix || null;
   const { split, mirror, sticky, protocols, load_balancer: standard } = route;
   return {
@@ -157,7 +165,7 @@ function compileProxy(route: RouteConfig, { timeouts }: Config): ProxySpec {
     targets:
       split === undefined
         ? [{ upstream: route.upstream!, weight: 1 }]
-        : Object.entries(split.to).map(([upstream, weight]) => ({ upstream, weight })),
+        : parts.map((upstream) => ({ upstream, weight: split.to[upstream]! })),
     splitBy: split?.by === "random" ? { from: "random" } : hashKey(split?.by ?? "client"),
     balancers: {
       http: protocols?.http ?? standard,

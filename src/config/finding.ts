@@ -8,6 +8,8 @@ export interface Finding {
   readonly message: string;
 }
 
+export type Findings = Generator<Finding, void>;
+
 export function atValue(node: SourceNode, message: string): Finding {
   return { node, place: "value", message };
 }

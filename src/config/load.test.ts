@@ -6,58 +6,38 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { loadConfig, loadConfigText } from "./load.ts";
-import { formatProblem } from "./problem.ts";
+import { load, loaded, problemsOf, warningsOf } from "../../test/support/loading.ts";
+import { loadConfig } from "./load.ts";
 
 const USERS_FILE = new URL("../../test/config/users-file.yaml", import.meta.url);
 const BACKENDS = "backends: { web: [{ host: a, port: 1 }] }";
 
-function load(text: string, environment: Record<string, string> = {}) {
-  return loadConfigText(text, "x.yaml", environment);
-}
-
-function loaded(text: string, environment: Record<string, string> = {}) {
-  const result = load(text, environment);
-  assert.ok(result.ok, result.ok ? "" : result.problems.map((problem) => formatProblem(problem)).join("\n"));
-  return result;
-}
-
-function problemsOf(text: string, environment: Record<string, string> = {}): string[] {
-  const result = load(text, environment);
-  return result.ok ? [] : result.problems.map((problem) => formatProblem(problem));
-}
-
-function warningsOf(text: string): string[] {
-  return loaded(text).warnings.map((warning) => formatProblem(warning));
-}
-
 test("a file as users have it loads unchanged, and what is not yet in effect is said", () => {
   assert.deepEqual(warningsOf(readFileSync(USERS_FILE, "utf8")), [
     "x.yaml:9:24: ssl.cert_file: not yet in effect: every listener is plain HTTP",
-    "x.yaml:12:108: backends.default[0].max_conn: not yet in effect: connections to a backend are not limited",
-    "x.yaml:13:9: backends.default[0].health_check: not yet in effect: backends are not checked",
-    'x.yaml:18:5: routing.default.load_balancer: "least_connections_weight" is not yet in effect: "weight" is used',
-    "x.yaml:19:5: routing.default.protocols: not yet in effect: one balancer chooses for every protocol",
-    "x.yaml:20:1: grpc: not yet in effect: there is no admin API",
   ]);
 });
 
 test("a warning is given once for each kind of setting, with the number of its places", () => {
-  const text = [
-    "backends:",
-    "  web:",
-    "    - { host: a, port: 1, max_conn: 5 }",
-    "    - { host: b, port: 1, max_conn: 6 }",
-    "routing:",
-    "  a: { upstream: web, load_balancer: random }",
-    "  b: { upstream: web, load_balancer: sticky }",
-    "  c: { upstream: web, load_balancer: random }",
-    "  d: { upstream: web, load_balancer: round_robin }",
-  ];
-  assert.deepEqual(warningsOf(text.join("\n")), [
-    "x.yaml:3:27: backends.web[0].max_conn: not yet in effect: connections to a backend are not limited (here and in 1 more place)",
-    'x.yaml:6:23: routing.a.load_balancer: "random" is not yet in effect: "weight" is used (here and in 1 more place)',
-    'x.yaml:7:23: routing.b.load_balancer: "sticky" is not yet in effect: "weight" is used',
+  const text = `
+backends:
+  web:
+    - { host: a, port: 1, scheme: https, tls: { verify: false } }
+    - { host: b, port: 1, scheme: https, tls: { verify: false } }
+    - { host: c, port: 1, scheme: https, tls: { verify: true } }
+    - { host: d, port: 1, scheme: https, tls: { verify: false }, active: false }
+routing:
+  a: { upstream: web, load_balancer: random, hash_key: client }
+  b: { upstream: web, sticky: { cookie: b }, hash_key: client }
+  c: { upstream: web, protocols: { sse: consistent_hash, http: sticky }, hash_key: client, sticky: {} }
+  d: { upstream: web, load_balancer: consistent_hash, hash_key: client }
+  e: { split: { to: { web: 1 } }, hash_key: client }
+`;
+  const unverified = "the certificate of this backend is not verified";
+  assert.deepEqual(warningsOf(text), [
+    `x.yaml:4:49: backends.web[0].tls.verify: ${unverified} (here and in 1 more place)`,
+    'x.yaml:9:46: routing.a.hash_key: not used: no balancer of this route is "consistent_hash" (here and in 2 more places)',
+    'x.yaml:10:23: routing.b.sticky: not used: no balancer of this route is "sticky"',
   ]);
 });
 
@@ -72,7 +52,13 @@ test("a configuration that answers nothing is warned of", () => {
 });
 
 test("what is turned off is not warned of", () => {
-  const text = "admin: { enabled: false }\nssl: { enabled: false }\nrouting: { a: { respond: {} } }";
+  const text = `
+admin: { enabled: false, host: 0.0.0.0 }
+ssl: { enabled: false }
+backends: { web: [{ host: a, port: 1, health_check: { enabled: false } }, { host: b, port: 1, active: false }] }
+upstreams: { web: { ejection: { enabled: false } } }
+routing: { a: { upstream: web } }
+`;
   assert.deepEqual(warningsOf(text), []);
 });
 
@@ -102,11 +88,16 @@ test("all problems are reported at once, in the order of the file", () => {
 });
 
 test("names keep the order of the file, also where they look like numbers", () => {
-  const text = [
-    "backends: { 10: &list [{ host: a, port: 1 }], z: *list, 2: *list, '1': *list }",
-    "routing: { b: { upstream: 10 }, 10: { upstream: '2' }, a: { upstream: z }, 2: { upstream: '1' }, 1.0: { respond: {} } }",
-  ];
-  const { snapshot } = loaded(text.join("\n").replace("upstream: 10", "upstream: '10'"));
+  const text = `
+backends: { 10: &list [{ host: a, port: 1 }], z: *list, 2: *list, "1": *list }
+routing:
+  b: { upstream: "10" }
+  10: { upstream: "2" }
+  a: { upstream: z }
+  2: { split: { to: { z: 1, 2: 2, "1": 3, 10: 4 } } }
+  1.0: { respond: {} }
+`;
+  const { snapshot } = loaded(text);
   assert.deepEqual(
     snapshot.upstreams.map(({ name }) => name),
     ["10", "z", "2", "1"],
@@ -115,13 +106,26 @@ test("names keep the order of the file, also where they look like numbers", () =
     snapshot.routes.map(({ name }) => name),
     ["b", "10", "a", "2", "1.0"],
   );
+  const { action } = snapshot.routes[3]!;
+  assert.deepEqual(action.kind === "proxy" && action.targets, [
+    { upstream: "z", weight: 1 },
+    { upstream: "2", weight: 2 },
+    { upstream: "1", weight: 3 },
+    { upstream: "10", weight: 4 },
+  ]);
 });
 
 test("names that every object has are names like any other", () => {
-  const text =
-    "backends: { toString: [{ host: a, port: 1 }] }\nrouting: { constructor: { upstream: toString } }";
+  const text = `
+backends: { toString: [{ host: a, port: 1 }], valueOf: [{ host: b, port: 1 }] }
+upstreams: { valueOf: { slow_start: 1s } }
+routing: { constructor: { upstream: toString } }`;
   const { snapshot } = loaded(text);
   assert.equal(snapshot.routes[0]!.name, "constructor");
+  assert.deepEqual(
+    snapshot.upstreams.map(({ slowStartMs }) => slowStartMs),
+    [0, 1_000],
+  );
   assert.deepEqual(problemsOf(`${BACKENDS}\nrouting: { a: { upstream: valueOf } }`), [
     'x.yaml:2:27: routing.a.upstream: cannot use "valueOf": expected the name of an upstream in "backends"',
   ]);
@@ -157,68 +161,6 @@ test("aliases of aliases cannot fill the memory", () => {
   );
 });
 
-test("a variable is a number, a truth or text as its setting wants it, in quotes or not", () => {
-  const text = `
-server:
-  workers: \${WORKERS:-auto}
-  reuse_port: "\${YES}"
-  listeners: [{ host: a, port: "\${PORT}" }, { host: "\${HOST:-::1}", port: 0 }]
-backends: { web: [{ host: a, port: "1\${PORT}", id: "\${PORT}" }] }
-routing:
-  a:
-    upstream: web
-    path: /\${PORT}
-    headers: { plain: "\${YES}" }
-  b:
-    upstream: web
-    headers:
-      number: \${PORT}
-      any: \${YES}
-      empty: \${EMPTY}
-`;
-  const { snapshot, gateway } = loaded(text, { PORT: "81", YES: "true", EMPTY: "" });
-  const { listeners } = snapshot.server;
-  assert.deepEqual(
-    listeners.map(({ host, port }) => [host, port]),
-    [
-      ["a", 81],
-      ["::1", 0],
-    ],
-  );
-  assert.deepEqual([gateway.workers, gateway.reusePort], ["auto", true]);
-  assert.equal(snapshot.upstreams[0]!.backends[0]!.port, 181);
-  assert.equal(snapshot.upstreams[0]!.backends[0]!.id, "81");
-  assert.equal(snapshot.routes[0]!.path, "/81");
-  assert.deepEqual(snapshot.routes[0]!.headers, [{ name: "plain", value: "true" }]);
-  assert.deepEqual(snapshot.routes[1]!.headers, [
-    { name: "number", value: "81" },
-    { name: "any", value: null },
-    { name: "empty", value: "" },
-  ]);
-});
-
-test("a variable cannot change the structure of the file", () => {
-  const values = [
-    "b\n  c: { respond: {} }",
-    "b }, c: { respond: {} ",
-    "[a, b]",
-    "{ a: b }",
-    "*x",
-    "&x y",
-    "!!str z",
-  ];
-  for (const value of [...values, "# no", "a: b", "- a", "null", "~", "<<"]) {
-    const text = `routing:\n  a: { respond: { body: "-\${V}" } }\n  b:\n    respond:\n      body: \${V}`;
-    const { snapshot } = loaded(text, { V: value });
-    const bodies = snapshot.routes.map(({ action }) => action.kind === "respond" && action.body);
-    assert.deepEqual(bodies, [`-${value}`, value], value);
-  }
-});
-
-test("keys are not looked at for variables", () => {
-  assert.match(problemsOf(`\${A}: 1`, { A: "server" })[0]!, /unknown key "\$\{A\}"/);
-});
-
 test("a file that cannot be read is a problem", (context) => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-load-"));
   context.after(() => rmSync(folder, { recursive: true }));
@@ -242,11 +184,27 @@ test("a byte order mark and Windows line ends are no trouble", () => {
 
 test("no file makes it throw, and a refused one always says where", () => {
   const keys =
-    "server host port listeners ssl enabled backends web id socket routing a path upstream respond status headers body redirect to hosts methods timeouts idle limits grpc <<".split(
+    "server host port listeners ssl enabled backends web id socket srv scheme tls ca_file health_check upstreams ejection circuit_breaker time max_time resolver servers min_ttl max_ttl routing a path upstream split to by mirror share retry on sticky hash_key protocols respond status headers body redirect hosts methods timeouts idle limits admin grpc token open <<".split(
       " ",
     );
   const scalars = fc.oneof(
-    fc.constantFrom(null, true, 0, 1, -1, 80.5, "web", "/", "10s", "*", `\${A}`, `\${`, "{x}"),
+    fc.constantFrom(
+      null,
+      true,
+      0,
+      1,
+      -1,
+      80.5,
+      "web",
+      "/",
+      "10s",
+      "*",
+      "20%",
+      "https",
+      `\${A}`,
+      `\${`,
+      "{x}",
+    ),
     fc.string(),
   );
   const { value } = fc.letrec((tie) => ({

@@ -1,11 +1,13 @@
 // From the text of a configuration to a snapshot, or to every problem at once. Runs in the control thread and the CLI.
 
 import { readFileSync } from "node:fs";
-import { compile, type GatewaySpec } from "./compile.ts";
+import { compile, type GatewaySpec, type NameOrder } from "./compile.ts";
 import type { Environment } from "./environment.ts";
+import { PemFiles, readFault } from "./pem-files.ts";
 import { byPlace, type Problem } from "./problem.ts";
 import { relationProblems } from "./relations.ts";
 import { schemaAt } from "./schema-at.ts";
+import { entriesOf } from "./settings.ts";
 import type { SnapshotPlan } from "./snapshot.ts";
 import { parseSource } from "./source.ts";
 import type { SourceNode } from "./tree.ts";
@@ -27,7 +29,7 @@ export function loadConfig(file: string, environment: Environment): LoadResult {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    const message = `cannot read the file: ${reason(error as NodeJS.ErrnoException)}`;
+    const message = `cannot read the file: ${readFault(error)}`;
     return { ok: false, problems: [{ file, line: 0, column: 0, path: "", message }] };
   }
   return loadConfigText(text, file, environment);
@@ -41,21 +43,25 @@ export function loadConfigText(text: string, file: string, environment: Environm
   const { root } = source;
   if (root === null) return { ok: false, problems: source.problems };
   const { config, problems: ofSchema } = validate(root);
-  const findings = [...ofSchema, ...relationProblems(root)];
+  const files = new PemFiles();
+  const findings = [...ofSchema, ...relationProblems(root, files)];
   const problems = [...source.problems, ...findings.map(source.problemOf)].sort(byPlace);
   if (config === null || problems.length > 0) return { ok: false, problems };
-  const order = { upstreams: namesIn(root, "backends"), routes: namesIn(root, "routing") };
   const warnings = collectWarnings(root).map(source.problemOf).sort(byPlace);
-  return { ok: true, ...compile(config, order), warnings };
+  return { ok: true, ...compile(config, orderOf(root), files), warnings };
 }
 
-function namesIn(root: SourceNode, section: string): string[] {
-  return [...(root.children.get(section)?.children.keys() ?? [])].map(String);
+function orderOf(root: SourceNode): NameOrder {
+  const splits = new Map<string, readonly string[]>();
+  for (const [name, route] of entriesOf(root.children.get("routing")))
+    splits.set(String(name), namesIn(route.children.get("split")?.children.get("to")));
+  return {
+    upstreams: namesIn(root.children.get("backends")),
+    routes: namesIn(root.children.get("routing")),
+    splits,
+  };
 }
 
-function reason(error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") return "there is none of this name";
-  if (error.code === "EACCES") return "permission denied";
-  if (error.code === "EISDIR") return "it is a directory";
-  return error.message;
+function namesIn(mapping: SourceNode | undefined): string[] {
+  return [...entriesOf(mapping)].map(([name]) => String(name));
 }

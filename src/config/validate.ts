@@ -59,7 +59,9 @@ function explain(root: SourceNode, issue: z.core.$ZodIssue): Finding[] {
 
 /** The branch of a union is for another kind of value altogether, so that its message would only confuse. */
 function isOtherKind(issue: z.core.$ZodIssue): boolean {
-  return issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
+  if (issue.path.length > 0) return false;
+  if (issue.code === "invalid_union") return issue.errors.every((issues) => issues.some(isOtherKind));
+  return issue.code === "invalid_type" || issue.code === "invalid_value";
 }
 
 function suggestion(word: unknown, candidates: readonly string[]): string | null {

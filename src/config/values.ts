@@ -25,6 +25,10 @@ export function text(expected = "expected text (in quotes where YAML reads it as
   return z.string({ error: expected }).min(1, expected).meta({ title: "text" });
 }
 
+export function textLike(pattern: RegExp, expected: string) {
+  return z.string({ error: expected }).regex(pattern, { error: expected }).meta({ title: "text" });
+}
+
 export function wholeNumber(min: number, max: number) {
   const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
   const error = `expected a whole number ${range}`;
@@ -82,13 +86,15 @@ const NAME_LABEL = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?";
 /** Lower case. The last label is no number, or an address with a slip in it would pass for a name. */
 const HOST_NAME = new RegExp(`^(?=.{1,253}$)(?:${NAME_LABEL}\\.)*(?!\\d+$)${NAME_LABEL}$`);
 
-/** A host to listen on or to connect to, in lower case, IPv6 without brackets. */
+/** A host to listen on or to connect to, in lower case, IPv6 without brackets, a name without the dot of the root. */
 export function host() {
   const expected = "expected a host name or an address, without a port";
   return readText(expected, (text) => {
     const lower = text.toLowerCase();
     const address = bracketedAddress(lower) ?? lower;
-    return isAddress(address) || HOST_NAME.test(lower) ? { value: address } : { problem: expected };
+    if (isAddress(address)) return { value: address };
+    const name = lower.replace(/\.$/, "");
+    return HOST_NAME.test(name) ? { value: name } : { problem: expected };
   }).meta({ title: "host" });
 }
 
@@ -103,6 +109,17 @@ export function hostPattern() {
     if (bracketedAddress(lower) !== null) return { value: lower };
     return { problem: lower === "*" ? `${expected} (no hosts at all for every host)` : expected };
   }).meta({ title: "host pattern" });
+}
+
+/** A DNS server: its address, and its port where it is not 53. */
+export function dnsServer() {
+  const expected = 'expected an address such as "10.0.0.2", "10.0.0.2:53" or "[fd00::2]:53"';
+  return readText(expected, (text) => {
+    const [, host, port] = /^(\[.*\]|[^:]+):(\d{1,5})$/.exec(text) ?? ["", text, "53"];
+    const isHost = bracketedAddress(host!) !== null || isAddress(host!);
+    const isPort = Number(port) >= 1 && Number(port) <= 65535;
+    return isHost && isPort ? { value: text } : { problem: expected };
+  }).meta({ title: "address" });
 }
 
 export function cidr() {
@@ -131,16 +148,28 @@ export function pathPattern() {
   }).meta({ title: "path pattern" });
 }
 
-function readPath(text: string): Reading<string> {
+/** A path and the query that may follow it. */
+export function pathAndQuery() {
+  const expected = 'expected a path such as "/health", with or without a query';
+  return readText(expected, (text): Reading<string> => {
+    const [, path = "", query = ""] = /^([^?]*)(\?.*)?$/s.exec(text)!;
+    if (/[^\x21-\x7e]|[#\\]/.test(query))
+      return { problem: "expected visible ASCII without # and \\ in the query" };
+    return readPath(path, query);
+  }).meta({ title: "path" });
+}
+
+function readPath(text: string, query = ""): Reading<string> {
   const bytes = text.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
   const canonical = canonicalPath(bytes);
   if (typeof canonical !== "string") return { problem: canonical.message };
   return canonical === text
-    ? { value: text }
-    : { problem: `expected its canonical form ${JSON.stringify(canonical)}` };
+    ? { value: text + query }
+    : { problem: `expected its canonical form ${JSON.stringify(canonical + query)}` };
 }
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110 section 5.6.2: methods, and the names of fields and cookies. */
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** RFC 9110 section 5.5, as latin1. */
 const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
 
@@ -153,7 +182,7 @@ export function method() {
 
 export function fieldName() {
   const expected = "expected the name of a header field";
-  return z.string({ error: expected }).regex(TOKEN, { error: expected }).meta({ title: "field name" });
+  return textLike(TOKEN, expected).meta({ title: "field name" });
 }
 
 /** A field of a response that the gateway does not make itself. */
@@ -172,7 +201,7 @@ export function freeFieldName() {
 
 export function fieldValue() {
   const expected = "expected the value of a header field: one line of Latin-1 text (numbers in quotes)";
-  return z.string({ error: expected }).regex(FIELD_VALUE, { error: expected }).meta({ title: "text" });
+  return textLike(FIELD_VALUE, expected);
 }
 
 /** Where a client is sent: its literal text must fit into a header field as it is. */

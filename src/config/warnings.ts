@@ -2,6 +2,7 @@
 
 import { atKey, type Finding } from "./finding.ts";
 import { quote } from "./problem.ts";
+import { entriesOf } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
 
 interface Notice {
@@ -9,6 +10,12 @@ interface Notice {
   readonly message: string;
   count: number;
 }
+
+/** Settings that one balancer alone looks at. */
+const OF_BALANCERS = [
+  ["hash_key", "consistent_hash"],
+  ["sticky", "sticky"],
+] as const;
 
 export function collectWarnings(root: SourceNode): readonly Finding[] {
   const notices = new Map<string, Notice>();
@@ -28,10 +35,18 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
     }
     for (const { children } of backends) {
       const verify = children.get("tls")?.children.get("verify");
-      if (verify?.value === false) notice(verify, "the certificate of this backend is not verified");
+      if (verify?.value === false && children.get("active")?.value !== false)
+        notice(verify, "the certificate of this backend is not verified");
     }
   }
   const routes = root.children.get("routing") ?? root;
+  for (const [, route] of entriesOf(root.children.get("routing"))) {
+    const chosen = balancersOf(route);
+    for (const [name, balancer] of OF_BALANCERS) {
+      if (!chosen.includes(balancer))
+        notice(route.children.get(name), `not used: no balancer of this route is ${quote(balancer)}`);
+    }
+  }
   if (routes === root || routes.children.size === 0)
     notice(routes, "no routes: every request is answered with 404");
 
@@ -39,4 +54,9 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
     const others = count === 2 ? "1 more place" : `${count - 1} more places`;
     return atKey(node, count === 1 ? message : `${message} (here and in ${others})`);
   });
+}
+
+function balancersOf({ children }: SourceNode): unknown[] {
+  const ofProtocols = [...entriesOf(children.get("protocols"))].map(([, { value }]) => value);
+  return [children.get("load_balancer")?.value, ...ofProtocols];
 }

@@ -4,16 +4,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { loadConfigText } from "../../src/config/load.ts";
-import { formatProblem } from "../../src/config/problem.ts";
+import { problemsOf } from "../support/loading.ts";
 
 const folder = new URL("problems/", import.meta.url);
-
-function problemsOf(text: string): string {
-  const result = loadConfigText(text, "x.yaml", {});
-  const problems = result.ok ? [] : result.problems;
-  return problems.map((problem) => formatProblem(problem).replace(/^x\.yaml:/, "")).join("\n");
-}
 
 for (const file of readdirSync(folder)) {
   describe(`problems: ${file}`, () => {
@@ -22,7 +15,8 @@ for (const file of readdirSync(folder)) {
         /^([^\n]*)\n(.*)\n>>>\n(.*)$/s.exec(text.trimEnd()) ?? [];
       it(title, () => {
         assert.notEqual(problems, "");
-        assert.equal(problemsOf(config), problems);
+        const found = problemsOf(config).map((problem) => problem.replace(/^x\.yaml:/, ""));
+        assert.equal(found.join("\n"), problems);
       });
     }
   });

@@ -16,12 +16,13 @@ import {
   responseFieldName,
   share,
   size,
+  TOKEN,
   text,
+  textLike,
   truth,
   wholeNumber,
 } from "../values.ts";
 
-const KEY = 'expected client, path, or "header:", "cookie:" or "query:" with a name';
 const ON = "expected closed, malformed, timeout, or a status from 400 to 599";
 
 function balancer() {
@@ -93,20 +94,20 @@ const protocols = z
   })
   .describe("Balancers by protocol, instead of `load_balancer`.");
 
-const key = z
-  .string({ error: KEY })
-  .regex(/^(?:client|path|(?:header|cookie|query):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$/, { error: KEY })
-  .meta({ title: "key" });
+/** What of a request is hashed, or one of the words. */
+function key(words: readonly string[]) {
+  const expected = `expected ${words.join(", ")}, or "header:", "cookie:" or "query:" with a name`;
+  const token = TOKEN.source.slice(1, -1);
+  const pattern = new RegExp(`^(?:${words.join("|")}|(?:header|cookie|query):${token})$`);
+  return textLike(pattern, expected).meta({ title: "key" });
+}
 
 const sticky = z
   .strictObject({
-    cookie: z
-      .string({ error: "expected the name of a cookie" })
-      .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "expected the name of a cookie" })
+    cookie: textLike(TOKEN, "expected the name of a cookie")
       .prefault("sluice_backend")
       .describe("Name of the cookie."),
-    secret: text()
-      .min(16, { error: "expected at least 16 characters" })
+    secret: textLike(/^.{16,}$/s, "expected at least 16 characters (in quotes where YAML reads a number)")
       .optional()
       .describe(
         "Signs the cookie. Gateways that share clients need the same. Without it, one is made and kept in the state folder.",
@@ -122,7 +123,7 @@ const retry = z
   .strictObject({
     attempts: wholeNumber(1, 100)
       .prefault(3)
-      .describe("Backends that a request is sent to at most, the first among them; 1 for no repetition."),
+      .describe("Times that a request is sent at most, the first among them; 1 for no repetition."),
     on: z
       .array(z.union([choice(["closed", "malformed", "timeout"]), wholeNumber(400, 599)], { error: ON }))
       .prefault(["closed", "malformed", "timeout"])
@@ -131,7 +132,9 @@ const retry = z
       ),
     per_try_timeout: duration("above 0")
       .optional()
-      .describe("Time for the response of one attempt, within `timeouts.response`."),
+      .describe(
+        "Time for the head of the response to one attempt, where that is less than `timeouts.response`.",
+      ),
     body: size(0)
       .prefault("64kb")
       .describe("So much of a request body is kept so that it can be sent again. A longer one is sent once."),
@@ -142,10 +145,9 @@ const retry = z
 const split = z
   .strictObject({
     to: z.record(z.string(), wholeNumber(0, 1_000_000)).describe("Weights by name of an upstream."),
-    by: z
-      .union([key, z.literal("random")], { error: `${KEY}, or random` })
+    by: key(["client", "path", "random"])
       .prefault("client")
-      .describe("What decides, so that the same one stays: see `hash_key`; or `random`."),
+      .describe("What decides, so that a client or key stays where it is: as `hash_key`, or `random`."),
   })
   .describe("Action: spreads the requests over several upstreams.");
 
@@ -198,7 +200,7 @@ export const route = z
     mirror: mirror.optional(),
     load_balancer: balancer().prefault("weight").describe("How a backend is chosen (docs/balancing.md)."),
     protocols: protocols.optional(),
-    hash_key: key
+    hash_key: key(["client", "path"])
       .prefault("path")
       .describe(
         "What `consistent_hash` goes by: `client`, `path`, `header:<name>`, `cookie:<name>` or `query:<name>`.",

@@ -1,26 +1,42 @@
 // The sections `backends` and `upstreams`: the origin servers, and the rules of a set of them. Runs anywhere.
 
 import { z } from "zod";
-import { choice, duration, host, oneOrMore, path, share, text, truth, wholeNumber } from "../values.ts";
+import {
+  choice,
+  dnsServer,
+  duration,
+  host,
+  oneOrMore,
+  pathAndQuery,
+  share,
+  text,
+  textLike,
+  truth,
+  wholeNumber,
+} from "../values.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
+export const STANDARD_EJECTION_TIME = "10s";
+export const STANDARD_MIN_TTL = "1s";
 
-const statusOrRange = z
-  .union([wholeNumber(100, 599), text().regex(/^[1-5]xx$/, { error: "expected a status or 2xx" })], {
-    error: 'expected a status such as 200, or a class such as "2xx"',
+const STATUS = 'expected a status such as 200, or a class such as "2xx"';
+
+const statusOrClass = z
+  .union([wholeNumber(100, 599), textLike(/^[1-5]xx$/, STATUS)], {
+    error: STATUS,
   })
   .meta({ title: "status or class" });
 
 const healthCheck = z
   .strictObject({
     enabled: truth().prefault(true).describe("`false` turns the checks off and keeps the settings."),
-    path: path()
+    path: pathAndQuery()
       .optional()
       .describe("Path that is asked for. Without it, a check is a TCP connection (and TLS handshake)."),
     method: choice(["GET", "HEAD", "OPTIONS"]).prefault("GET").describe("Method of the request."),
     host: host().optional().describe("Host field of the request. Without it, the backend's own."),
     port: wholeNumber(1, 65535).optional().describe("Port to check, if it is another than the backend's."),
-    expect_status: oneOrMore(statusOrRange, 'expected a status, a class such as "2xx", or a list')
+    expect_status: oneOrMore(statusOrClass, `${STATUS}, or a list`)
       .optional()
       .describe("Statuses that pass. Without it, `2xx` and `3xx`."),
     expect_body: text().optional().describe("Text that the first 64 KB of the body must contain."),
@@ -40,7 +56,9 @@ const backendTls = z
     key_file: text().optional().describe("Key of the client certificate (PEM)."),
     server_name: host()
       .optional()
-      .describe("Name for SNI, and in the backend's certificate. Without it, `host`."),
+      .describe(
+        "Name for SNI, and in the backend's certificate. Without it, `host`, or the target of `srv`.",
+      ),
     verify: truth()
       .prefault(true)
       .describe("`false` accepts any certificate: anybody between could read everything."),
@@ -59,13 +77,13 @@ const backend = z
         "Address or name to connect to. A name stands for all its addresses: each is a backend of its own, with `@<address>` behind the id, and changes in DNS are followed.",
       ),
     port: wholeNumber(1, 65535).optional().describe("Port to connect to."),
-    srv: text()
-      .regex(/^_[a-zA-Z0-9-]+\._(?:tcp|udp)\.[a-zA-Z0-9_.-]+$/, {
-        error: 'expected the name of SRV records such as "_http._tcp.example.com"',
-      })
+    srv: textLike(
+      /^_[a-zA-Z0-9-]+\._(?:tcp|udp)(?:\.[a-zA-Z0-9_-]+)+\.?$/,
+      'expected the name of SRV records such as "_http._tcp.example.com"',
+    )
       .optional()
       .describe(
-        "Name of SRV records, instead of `host` and `port`. The lowest priority is used, the next one is for backup.",
+        "Name of SRV records, instead of `host` and `port`. Those of the lowest priority are used, the others are for backup.",
       ),
     socket: text().optional().describe("Path of a unix socket, instead of `host` and `port`."),
     weight: wholeNumber(1, 65535).prefault(100).describe("Share of the exchanges, beside the other weights."),
@@ -122,7 +140,7 @@ const ejection = z
       .prefault([502, 503, 504])
       .describe("Answers that count as failures, beside connections that fail."),
     time: duration("above 0")
-      .prefault("10s")
+      .prefault(STANDARD_EJECTION_TIME)
       .describe("How long a backend is out the first time; each time in a row doubles it."),
     max_time: duration("above 0").prefault("5m").describe("The longest it is out."),
     max_share: share().prefault(0.5).describe("Largest share of the backends that may be ejected at a time."),
@@ -139,7 +157,9 @@ const circuitBreaker = z
       ),
     failure_share: share()
       .optional()
-      .describe("Share of failures within `window` that opens the circuit: 503 at once, for `open_time`."),
+      .describe(
+        "Share of failures (as in `ejection`) within `window` that opens the circuit: 503 at once, for `open_time`.",
+      ),
     window: duration("above 0").prefault("10s").describe("Time that `failure_share` looks back on."),
     min_requests: wholeNumber(1, 1_000_000)
       .prefault(20)
@@ -186,15 +206,13 @@ export const upstreams = z
 export const resolver = z
   .strictObject({
     servers: z
-      .array(
-        text().regex(/^(?:[0-9.]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$|^[0-9a-fA-F:.]+$/, {
-          error: 'expected an address such as "10.0.0.2" or "10.0.0.2:53"',
-        }),
-      )
+      .array(dnsServer())
       .min(1, { error: "expected at least one server" })
       .optional()
       .describe("DNS servers. Without them, those of the system."),
-    min_ttl: duration("or 0").prefault("1s").describe("An answer is used for at least this long."),
+    min_ttl: duration("or 0")
+      .prefault(STANDARD_MIN_TTL)
+      .describe("An answer is used for at least this long."),
     max_ttl: duration("above 0")
       .prefault("5m")
       .describe("An answer is asked for again after this at the latest."),

@@ -1,0 +1,321 @@
+// A file with every setting there is, and what it is compiled to. Runs in the test process.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { parse } from "yaml";
+import { z } from "zod";
+import { configSchema } from "../../src/config/schema/config.ts";
+import type { BackendPlan, ProxyTimeouts } from "../../src/config/snapshot.ts";
+import { makeCertificates, type TestCertificates } from "../support/certificates.ts";
+import { loaded } from "../support/loading.ts";
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+const TEXT = readFileSync(new URL("every-setting.yaml", import.meta.url), "utf8");
+/** What cannot stand beside something else that is in the file. */
+const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*)$/;
+/** What the file cannot have, or can have only in one place, in another value than the default. */
+const STANDARD = /(?:^ssl\.enabled|\.enabled|^admin\.open)$/;
+
+/** Every setting as a path such as `backends.<name>[].tls.verify`, with its default. */
+function* settingsOf(schema: JsonSchema, path = ""): Generator<[path: string, standard: unknown]> {
+  const { properties, additionalProperties: each, items } = schema;
+  const inside: ReadonlyArray<readonly [string, unknown]> = [
+    ...Object.entries(properties ?? {}).map(
+      ([key, one]) => [path === "" ? key : `${path}.${key}`, one] as const,
+    ),
+    ...(typeof each === "object" ? [[`${path}.<name>`, each] as const] : []),
+    ...(typeof items === "object" ? [[`${path}[]`, items] as const] : []),
+  ];
+  if (properties === undefined) yield [path, schema.default];
+  for (const [place, one] of inside) yield* settingsOf(one as JsonSchema, place);
+}
+
+/** The values that the file has at a path of `settingsOf`. */
+function valuesAt(value: unknown, path: string): unknown[] {
+  let values = [value];
+  for (const [step] of path.matchAll(/<name>|\[\]|[^.[\]]+/g)) {
+    values = values.flatMap((one) => {
+      if (typeof one !== "object" || one === null) return [];
+      if (step === "<name>" || step === "[]") return Object.values(one);
+      return Object.hasOwn(one, step) ? [(one as Record<string, unknown>)[step]] : [];
+    });
+  }
+  return values;
+}
+
+describe("a file with every setting", () => {
+  let folder: string;
+  let certificates: TestCertificates;
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "sluice-every-setting-"));
+    certificates = await makeCertificates(folder);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("leaves none out, and repeats no default", () => {
+    const file: unknown = parse(TEXT);
+    for (const [path, standard] of settingsOf(z.toJSONSchema(configSchema, { io: "input" }))) {
+      if (ELSEWHERE.test(path)) continue;
+      const values = valuesAt(file, path);
+      assert.notDeepEqual(values, [], path);
+      if (standard !== undefined && !STANDARD.test(path)) assert.ok(!values.includes(standard), path);
+    }
+  });
+
+  it("is compiled to what the threads work with", () => {
+    const { snapshot, gateway } = loaded(TEXT, { CERTIFICATES: folder });
+    assert.deepEqual(gateway, {
+      workers: 2,
+      reusePort: true,
+      shutdownTimeoutMs: 4_000,
+      requestedMaxConnections: 5_000,
+      resolver: {
+        servers: ["10.0.0.53", "[fd00::53]:5353"],
+        minTtlMs: 2_000,
+        maxTtlMs: 180_000,
+        timeoutMs: 4_000,
+      },
+      admin: {
+        host: "10.0.0.1",
+        port: 9999,
+        token: "0123456789-abcdef",
+        open: false,
+        allowedHosts: ["admin.example.com", "fd00::1"],
+      },
+    });
+    assert.deepEqual(snapshot.server, {
+      listeners: [
+        { host: "127.0.0.1", port: 8000, backlog: 100, proxyProtocol: false },
+        { host: "::1", port: 8001, backlog: 200, proxyProtocol: true },
+      ],
+      maxConnections: 5_000,
+      maxConnectionsPerClient: 50,
+      unusedBackendConnections: Number.MAX_SAFE_INTEGER,
+      readTimeoutMs: 1_000,
+      writeTimeoutMs: 2_000,
+      keepAliveTimeoutMs: 3_000,
+      realIpHeader: "cf-connecting-ip",
+      realIpHeaderFirst: true,
+      trustedProxies: [{ bytes: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 0, 0, 0], bits: 104 }],
+      requestLineBytes: 4_096,
+      headerBytes: 16_384,
+      headerCount: 50,
+    });
+    assert.deepEqual(snapshot.accessLog, { path: "access.log", format: "combined" });
+    assert.deepEqual(snapshot.upstreams, [
+      {
+        name: "web",
+        backends: backendsOf(certificates),
+        queue: { size: 10, timeoutMs: 1_000 },
+        ejection: {
+          failures: 2,
+          failureShare: 0.3,
+          windowMs: 3_000,
+          minRequests: 4,
+          statuses: [500, 503],
+          timeMs: 5_000,
+          maxTimeMs: 6_000,
+          maxShare: 0.7,
+        },
+        circuit: { pending: 8, failureShare: 0.9, windowMs: 1_000, minRequests: 2, openMs: 3_000 },
+        retryBudget: { share: 0.4, least: 5 },
+        slowStartMs: 6_000,
+        panicThreshold: 0.07,
+      },
+      {
+        name: "canary",
+        backends: [{ ...PLAIN, id: "canary-::1-81", host: "::1", port: 81 }],
+        queue: { size: 1_000, timeoutMs: 5_000 },
+        ejection: null,
+        circuit: null,
+        retryBudget: { share: 0.2, least: 3 },
+        slowStartMs: 0,
+        panicThreshold: 0,
+      },
+    ]);
+    assert.deepEqual(snapshot.routes, ROUTES);
+  });
+});
+
+const PLAIN: BackendPlan = {
+  id: "",
+  host: "",
+  port: 0,
+  srv: null,
+  socketPath: null,
+  weight: 100,
+  backup: false,
+  maxConnections: 1_000,
+  tls: null,
+  proxyProtocol: null,
+  healthCheck: null,
+};
+
+function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
+  return [
+    {
+      id: "first",
+      host: "one.example.com",
+      port: 8443,
+      srv: null,
+      socketPath: null,
+      weight: 7,
+      backup: false,
+      maxConnections: 9,
+      tls: { ca: ca.cert, cert: client.cert, key: client.key, serverName: "web.example.com", verify: false },
+      proxyProtocol: 2,
+      healthCheck: {
+        path: "/health?full=1",
+        method: "HEAD",
+        host: "health.example.com",
+        port: 8081,
+        statuses: [
+          [204, 204],
+          [300, 399],
+        ],
+        body: null,
+        intervalMs: 1_000,
+        timeoutMs: 2_000,
+        failures: 4,
+        successes: 5,
+      },
+    },
+    {
+      ...PLAIN,
+      id: "web-10.0.0.3-80",
+      host: "10.0.0.3",
+      port: 80,
+      backup: true,
+      proxyProtocol: 1,
+      healthCheck: {
+        path: "/",
+        method: "GET",
+        host: null,
+        port: null,
+        statuses: [[418, 418]],
+        body: "I'm fine",
+        intervalMs: 10_000,
+        timeoutMs: 5_000,
+        failures: 3,
+        successes: 1,
+      },
+    },
+    { ...PLAIN, id: "web-/run/web.sock", socketPath: "/run/web.sock" },
+    { ...PLAIN, id: "web-_http._tcp.example.com", srv: "_http._tcp.example.com" },
+  ];
+}
+
+const FILE_TIMEOUTS: ProxyTimeouts = {
+  connectMs: 10_000,
+  responseMs: 20_000,
+  idleMs: 30_000,
+  websocketIdleMs: 40_000,
+  sseIdleMs: 50_000,
+  backendKeepAliveMs: 55_000,
+};
+
+const EVERY_REQUEST = {
+  hosts: [],
+  path: "/",
+  pathKind: "prefix",
+  methods: null,
+  headers: [],
+  priority: 0,
+  bodyBytes: 2_097_152,
+  minBodyRate: 200,
+};
+
+const ROUTES = [
+  {
+    name: "proxied",
+    hosts: ["example.com", "*.example.com"],
+    path: "/api",
+    pathKind: "exact",
+    methods: ["GET", "POST"],
+    headers: [
+      { name: "x-version", value: "2" },
+      { name: "x-any", value: null },
+    ],
+    priority: 3,
+    action: {
+      kind: "proxy",
+      targets: [{ upstream: "web", weight: 1 }],
+      splitBy: { from: "client" },
+      balancers: { http: "random", https: "least_time", websocket: "ip_hash", sse: "sticky" },
+      hashKey: { from: "header", name: "x-user" },
+      sticky: { cookie: "who", secret: "0123456789-abcdef", maxAge: 7_200, secure: true },
+      retry: {
+        attempts: 2,
+        onClosed: true,
+        onMalformed: false,
+        onTimeout: false,
+        statuses: [503, 429],
+        perTryMs: 3_000,
+        bodyBytes: 4_096,
+      },
+      mirror: { upstream: "canary", share: 0.01, bodyBytes: 1_024 },
+      stripPrefix: "/api",
+      rewrite: ["/v2", { variable: "path" }, { variable: "query" }],
+      timeouts: {
+        connectMs: 1_000,
+        responseMs: 2_000,
+        idleMs: 3_000,
+        websocketIdleMs: 4_000,
+        sseIdleMs: 5_000,
+        backendKeepAliveMs: 6_000,
+      },
+    },
+    bodyBytes: 1_048_576,
+    minBodyRate: 100,
+  },
+  {
+    ...EVERY_REQUEST,
+    name: "split",
+    action: {
+      kind: "proxy",
+      targets: [
+        { upstream: "web", weight: 95 },
+        { upstream: "canary", weight: 5 },
+      ],
+      splitBy: { from: "cookie", name: "Session" },
+      balancers: { http: "weight", https: "weight", websocket: "weight", sse: "weight" },
+      hashKey: { from: "path" },
+      sticky: { cookie: "sluice_backend", secret: null, maxAge: null, secure: false },
+      retry: {
+        attempts: 3,
+        onClosed: true,
+        onMalformed: true,
+        onTimeout: true,
+        statuses: [],
+        perTryMs: null,
+        bodyBytes: 65_536,
+      },
+      mirror: null,
+      stripPrefix: null,
+      rewrite: null,
+      timeouts: FILE_TIMEOUTS,
+    },
+  },
+  {
+    ...EVERY_REQUEST,
+    name: "answered",
+    action: {
+      kind: "respond",
+      status: 418,
+      headers: [
+        ["X-Pot", "tea"],
+        ["Content-Type", "text/plain; charset=utf-8"],
+      ],
+      body: "short and stout",
+    },
+  },
+  {
+    ...EVERY_REQUEST,
+    name: "sent_away",
+    action: { kind: "redirect", status: 308, location: ["https://example.com", { variable: "uri" }] },
+  },
+];
