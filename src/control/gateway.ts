@@ -7,9 +7,11 @@ import type { LoadResult } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import type { BackendPlan, ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
+import { ClientCounts, createClientCounts } from "../core/shared/client-counts.ts";
 import { claimAddress } from "./addresses.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
+import { Health } from "./health/health.ts";
 import type { Log } from "./log.ts";
 import { type LiveUpstream, type Place, Upstreams } from "./upstreams.ts";
 
@@ -34,6 +36,8 @@ export class Gateway {
   /** Tells gateways of one process apart. */
   readonly #id = randomUUID();
   readonly #upstreams: Upstreams;
+  readonly #health: Health;
+  readonly #clients: SharedArrayBuffer;
   /** The configuration that was accepted last, and what it became on this machine. */
   #plan: SnapshotPlan;
   #snapshot: Snapshot;
@@ -70,7 +74,12 @@ export class Gateway {
     this.#plan = plan;
     this.#snapshot = { ...plan, upstreams: [] };
     this.#upstreams = new Upstreams(this.workers);
+    this.#health = new Health(log, (upstream) => {
+      for (const thread of this.#threads) thread.roomMade(upstream);
+    });
     this.metrics = createMetrics(this.workers);
+    const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
+    this.#clients = createClientCounts(this.workers, mostClients);
   }
 
   /** The addresses that are listened on, with the real ports. */
@@ -113,6 +122,7 @@ export class Gateway {
     this.#snapshot = snapshot;
     this.#upstreams.adopt(upstreams);
     await Promise.all(this.#threads.map((thread) => thread.activate(snapshot.version)));
+    this.#health.update(this.#upstreams.live);
   }
 
   async #reload(): Promise<boolean> {
@@ -186,6 +196,7 @@ export class Gateway {
       threads: this.workers,
       gateway: this.#id,
       metrics: this.metrics.shared,
+      clients: this.#clients,
       reusePort: this.#reusePort,
     };
     return new DataThread(data, this.#log);
@@ -197,6 +208,7 @@ export class Gateway {
     if (this.#stopping !== null) return;
     this.metrics.forgetThread(thread.index);
     this.#upstreams.forgetThread(thread.index);
+    new ClientCounts(this.#clients, this.workers).forgetThread(thread.index);
     this.#log.error(
       { stack: failure?.stack ?? "" },
       `data thread ${thread.index} ended by itself: starting it again`,
@@ -223,6 +235,7 @@ export class Gateway {
 
   async #stop(): Promise<number> {
     await this.#reloading;
+    this.#health.stop();
     const drained = Promise.all(this.#threads.map((thread) => thread.drain()));
     const timer = setTimeout(() => {
       for (const thread of this.#threads) thread.cut();
@@ -235,6 +248,7 @@ export class Gateway {
 
   async #terminate(): Promise<void> {
     this.#stopping ??= Promise.resolve(0);
+    this.#health.stop();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 }

@@ -75,8 +75,8 @@ export class Upstreams {
     }
     const known = new Set(this.#live.flatMap(({ backends }) => backends.map(({ state }) => state)));
     for (const { spec, state } of next.flatMap(({ backends }) => backends)) {
-      if (spec.healthCheck === null) state.check = Check.passed;
-      else if (!known.has(state) && this.#started) state.check = Check.awaited;
+      if (known.has(state)) continue;
+      state.check = spec.healthCheck !== null && this.#started ? Check.awaited : Check.passed;
     }
     this.#live = next;
     this.#started = true;

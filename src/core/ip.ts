@@ -46,11 +46,11 @@ export function isAddress(text: string): boolean {
 /** The one way to write an address (RFC 5952), of a mapped one as IPv4; null for text that is none. */
 export function canonicalAddress(text: string): string | null {
   if (!readAddress(text)) return null;
-  return text.includes(":") ? addressText(address) : text;
+  return text.includes(":") ? formatAddress(address) : text;
 }
 
 /** The text of an address of 4 or 16 bytes, as `canonicalAddress` writes it. */
-export function addressText(bytes: Uint8Array): string {
+export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");
   if (isMapped(bytes)) return bytes.subarray(12).join(".");
   let text = "";
@@ -69,8 +69,7 @@ export function readAddressCells(text: string, cells: Int32Array): boolean {
   if (!readAddress(text)) return false;
   for (let i = 0; i < 4; i++) {
     const at = 4 * i;
-    cells[i] =
-      (address[at]! << 24) | (address[at + 1]! << 16) | (address[at + 2]! << 8) | address[at + 3]!;
+    cells[i] = (address[at]! << 24) | (address[at + 1]! << 16) | (address[at + 2]! << 8) | address[at + 3]!;
   }
   return true;
 }

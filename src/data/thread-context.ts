@@ -2,6 +2,7 @@
 
 import { Deadlines } from "../core/deadlines.ts";
 import { type ThreadMetrics, threadMetrics } from "../core/metrics.ts";
+import { ClientCounts } from "../core/shared/client-counts.ts";
 import type { DataThreadData } from "../wire/control.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
@@ -18,6 +19,8 @@ export class ThreadContext {
   readonly metrics: ThreadMetrics;
   readonly reporter: Reporter;
   readonly wake: Wake;
+  /** Connections by the address of the client, over all data threads. */
+  readonly clients: ClientCounts;
   /** What every socket of the thread reads into. */
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   readonly sendBuffer = new SendBuffer();
@@ -37,6 +40,7 @@ export class ThreadContext {
     this.threads = data.threads;
     this.metrics = threadMetrics(data.metrics, data.index);
     this.reporter = reporter;
+    this.clients = new ClientCounts(data.clients, data.threads);
     this.wake = new Wake(data.gateway, data.index, data.threads, (upstream) => this.roomMade(upstream));
     this.deadlines.start();
   }

@@ -11,6 +11,8 @@ export interface DataThreadData {
   readonly gateway: string;
   /** The shared memory of core/metrics.ts. */
   readonly metrics: SharedArrayBuffer;
+  /** The shared memory of core/shared/client-counts.ts. */
+  readonly clients: SharedArrayBuffer;
   /** Several data threads share each port. */
   readonly reusePort: boolean;
 }

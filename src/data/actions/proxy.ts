@@ -30,6 +30,7 @@ import { type Attempt, isIdempotent, mayRetry, mayRetryStatus } from "../upstrea
 import type { Upstream } from "../upstream/upstream.ts";
 import { ForwardedHead } from "./forwarded-head.ts";
 import type { Mirror, MirrorCopy } from "./mirror.ts";
+import { clientEnds, prefaceFor } from "./preface.ts";
 import { startTunnel } from "./tunnel.ts";
 
 /** What the exchanges of a proxied route share, made once per snapshot. */
@@ -154,6 +155,11 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   }
 
   // ---- sending ----
+
+  preface(): Buffer | null {
+    const { spec } = this.#backend!;
+    return spec.proxyProtocol === null ? null : prefaceFor(spec, clientEnds(this.#exchange));
+  }
 
   onConnected(): void {
     if (this.#connection !== null) this.#send(this.#connection);
@@ -294,6 +300,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     backend.state.recordTime((nowMs - this.#sentMs) * 1000, clock);
     if (status >= 200) backend.state.countResponse(status);
     const failed = status >= 500 && this.#upstream.spec.ejection?.statuses.includes(status) === true;
+    if (failed) backend.state.countFailure();
     this.#upstream.attemptEnded(backend, failed, clock);
     if (status >= 400 && mayRetryStatus(status, this.#attemptSoFar(), this.#route.spec.retry)) {
       const isWorthIt = this.#upstream.candidates([...this.#tried, backend]).length > 0;
@@ -337,8 +344,11 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     this.#connection = null;
     this.#lastError = error;
     const clock = Date.now();
-    backend.state.countFailure();
-    this.#upstream.attemptEnded(backend, true, clock);
+    // That a backend closes a connection that was not used says nothing against it.
+    if (!isStale) {
+      backend.state.countFailure();
+      this.#upstream.attemptEnded(backend, true, clock);
+    }
     if (this.#exchange.status === 0) {
       const next = mayRetry(error.code, { ...this.#attemptSoFar(), unsent }, this.#route.spec.retry);
       if (next === "moves on") {
