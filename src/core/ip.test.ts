@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { BlockList, isIP, SocketAddress } from "node:net";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { bracketedAddress, isAddress, matchesAny, parseCidr } from "./ip.ts";
+import {
+  bracketedAddress,
+  canonicalAddress,
+  formatAddress,
+  isAddress,
+  matchesAny,
+  parseCidr,
+  plainAddress,
+  readAddressCells,
+} from "./ip.ts";
 
 const ADDRESSES = [
   "0.0.0.0",
@@ -76,6 +85,79 @@ describe("isAddress", () => {
       { numRuns: 5000 },
     );
   });
+});
+
+describe("plainAddress", () => {
+  for (const [text, plain] of [
+    ["127.0.0.1", "127.0.0.1"],
+    ["::ffff:127.0.0.1", "127.0.0.1"],
+    ["::ffff:7f00:1", "::ffff:7f00:1"],
+    ["::1", "::1"],
+    ["fe80::1%eth0", "fe80::1"],
+    ["", ""],
+  ] as const) {
+    it(`makes "${plain}" of "${text}"`, () => assert.equal(plainAddress(text), plain));
+  }
+});
+
+describe("canonicalAddress", () => {
+  for (const [text, canonical] of [
+    ["192.0.2.1", "192.0.2.1"],
+    ["2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"],
+    ["2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"],
+    ["2001:0db8::0001", "2001:db8::1"],
+    ["0:0:0:0:0:0:0:0", "::"],
+    ["0:0:0:0:0:0:0:1", "::1"],
+    ["1:0:0:0:0:0:0:0", "1::"],
+    ["1:2:3:4:5:6:0:0", "1:2:3:4:5:6::"],
+    ["0:0:3:4:5:0:0:0", "0:0:3:4:5::"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["::ffff:c000:201", "192.0.2.1"],
+    ["::192.0.2.1", "::c000:201"],
+    ["192.0.2.1:80", null],
+    ["[::1]", null],
+    ["", null],
+  ] as const) {
+    it(`of "${text}" is ${canonical}`, () => assert.equal(canonicalAddress(text), canonical));
+  }
+
+  it("agrees with URL, except for mapped addresses", () => {
+    const group = fc.oneof(fc.constant(0), fc.constant(0), fc.nat(0xffff));
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        fc.pre(!(groups[5] === 0xffff && groups.slice(0, 5).every((value) => value === 0)));
+        const text = groups.map((value) => value.toString(16)).join(":");
+        assert.equal(`[${canonicalAddress(text)}]`, new URL(`http://[${text}]`).hostname);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("is what its bytes are written as, and the same when it is read again", () => {
+    fc.assert(
+      fc.property(fc.oneof(bytesOf(4), bytesOf(16)), (bytes) => {
+        const text = formatAddress(Uint8Array.from(bytes));
+        assert.equal(text, canonicalAddress(textOf(bytes)));
+        assert.equal(canonicalAddress(text), text);
+      }),
+    );
+  });
+});
+
+describe("readAddressCells", () => {
+  for (const [text, cells] of [
+    ["1.2.3.255", [0, 0, 0xffff, 0x010203ff]],
+    ["::ffff:1.2.3.255", [0, 0, 0xffff, 0x010203ff]],
+    ["2001:db8::ffff:ffff", [0x20010db8, 0, 0, -1]],
+  ] as const) {
+    it(`reads ${text}`, () => {
+      const read = new Int32Array(4);
+      assert.equal(readAddressCells(text, read), true);
+      assert.deepEqual([...read], cells);
+    });
+  }
+
+  it("reads nothing else", () => assert.equal(readAddressCells("localhost", new Int32Array(4)), false));
 });
 
 describe("bracketedAddress", () => {

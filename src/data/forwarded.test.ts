@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Snapshot } from "../config/snapshot.ts";
+import type { ServerSpec } from "../config/snapshot.ts";
 import { type ClientStream, Exchange, type RequestHead } from "../core/exchange.ts";
 import { Field, HeaderList } from "../core/headers.ts";
 import { parseCidr } from "../core/ip.ts";
@@ -12,8 +12,10 @@ type Fields = ReadonlyArray<readonly [string, string]>;
 
 const SERVER = {
   realIpHeader: "x-real-ip",
+  realIpHeaderFirst: false,
   trustedProxies: [parseCidr("10.0.0.0/8")!],
-} as unknown as Snapshot["server"];
+} as unknown as ServerSpec;
+const REAL_IP_FIRST = { ...SERVER, realIpHeaderFirst: true };
 const TRUSTED = "10.1.2.3";
 const STRANGER = "203.0.113.9";
 
@@ -84,11 +86,23 @@ describe("what a backend is told of a client", () => {
       "X-Forwarded-For: 192.0.2.1, 192.0.2.2, 192.0.2.3, 10.1.2.3",
       "X-Forwarded-Proto: https",
       "X-Forwarded-Host: claimed.example",
-      "x-real-ip: 192.0.2.1",
+      "Forwarded: for=192.0.2.1, for=10.1.2.3;proto=http",
+      "x-real-ip: 192.0.2.3",
       "Via: 1.1 first, 1.0 second, 1.1 sluice",
     ]);
-    assert.deepEqual(left, ["X-Forwarded-Port", "Forwarded", "X-Other"]);
-    assert.equal(clientAddress, "192.0.2.1");
+    assert.deepEqual(left, ["X-Forwarded-Port", "X-Other"]);
+    assert.equal(clientAddress, "192.0.2.3");
+  });
+
+  it("goes on with every line of Forwarded as one", () => {
+    const fields: Fields = [
+      ["Forwarded", "for=192.0.2.1"],
+      ["forwarded", "for=10.0.0.2"],
+    ];
+    const server = { ...SERVER, trustedProxies: [parseCidr("2001:db8::/32")!] };
+    const { lines, left } = tell("2001:db8::1", fields, {}, server);
+    assert.equal(lines[3], 'Forwarded: for=192.0.2.1, for=10.0.0.2, for="[2001:db8::1]";proto=http');
+    assert.deepEqual(left, []);
   });
 
   it("is the peer's own address where a trusted proxy says nothing", () => {
@@ -122,10 +136,11 @@ describe("what a backend is told of a client", () => {
   }
 });
 
-describe("the address that a trusted proxy names", () => {
+describe("the address in the real-IP field of a trusted proxy", () => {
   const BELIEVED: ReadonlyArray<readonly [title: string, fields: Fields, address: string]> = [
     ["is believed", [["X-Real-IP", "192.0.2.1"]], "192.0.2.1"],
     ["may be of IPv6", [["x-real-ip", "2001:db8::1"]], "2001:db8::1"],
+    ["may have a port", [["X-Real-IP", "[2001:DB8::1]:80"]], "2001:db8::1"],
     ["is not believed when it is none", [["X-Real-IP", "unknown"]], TRUSTED],
     ["is not believed when it is empty", [["X-Real-IP", ""]], TRUSTED],
     ["is not believed when it is a list", [["X-Real-IP", "192.0.2.1, 192.0.2.2"]], TRUSTED],
@@ -139,12 +154,54 @@ describe("the address that a trusted proxy names", () => {
     ],
   ];
   for (const [title, fields, address] of BELIEVED) {
-    it(title, () => assert.equal(tell(TRUSTED, fields).clientAddress, address));
+    for (const server of [SERVER, REAL_IP_FIRST]) {
+      const order = server.realIpHeaderFirst ? ", asked for" : "";
+      it(title + order, () => assert.equal(tell(TRUSTED, fields, {}, server).clientAddress, address));
+    }
+  }
+});
+
+describe("a trusted proxy that names several addresses", () => {
+  const REAL_IP: Fields[number] = ["X-Real-IP", "192.0.2.1"];
+  const CHAIN: Fields[number] = ["X-Forwarded-For", "192.0.2.2, 10.9.9.9"];
+  const FORWARDED: Fields[number] = ["Forwarded", "for=192.0.2.3, for=10.9.9.9"];
+  const BELIEVED: ReadonlyArray<readonly [title: string, fields: Fields, usual: string, asked: string]> = [
+    ["everywhere", [REAL_IP, CHAIN, FORWARDED], "192.0.2.2", "192.0.2.1"],
+    ["in X-Forwarded-For and Forwarded", [CHAIN, FORWARDED], "192.0.2.2", "192.0.2.2"],
+    ["in X-Real-IP and Forwarded", [REAL_IP, FORWARDED], "192.0.2.3", "192.0.2.1"],
+    ["in Forwarded alone", [FORWARDED], "192.0.2.3", "192.0.2.3"],
+    [
+      "in X-Real-IP, and rubbish in X-Forwarded-For",
+      [REAL_IP, ["X-Forwarded-For", "?"]],
+      TRUSTED,
+      "192.0.2.1",
+    ],
+    ["in X-Real-IP, and an empty X-Forwarded-For", [REAL_IP, ["X-Forwarded-For", ""]], TRUSTED, "192.0.2.1"],
+    ["in X-Real-IP twice, and in X-Forwarded-For", [REAL_IP, REAL_IP, CHAIN], "192.0.2.2", "192.0.2.2"],
+    ["in two lines", [["X-Forwarded-For", "192.0.2.8"], CHAIN], "192.0.2.2", "192.0.2.2"],
+    [
+      "in two lines, the first of them the client's own",
+      [CHAIN, ["x-forwarded-for", "192.0.2.8"]],
+      "192.0.2.8",
+      "192.0.2.8",
+    ],
+  ];
+  for (const [title, fields, usual, asked] of BELIEVED) {
+    it(`${title} is believed in one`, () => {
+      assert.equal(tell(TRUSTED, fields).clientAddress, usual);
+      assert.equal(tell(TRUSTED, fields, {}, REAL_IP_FIRST).clientAddress, asked);
+    });
+    it(`${title} is not believed when it is a stranger`, () => {
+      for (const server of [SERVER, REAL_IP_FIRST]) {
+        assert.equal(tell(STRANGER, fields, {}, server).clientAddress, STRANGER);
+        assert.equal(tell(TRUSTED, fields, {}, { ...server, trustedProxies: [] }).clientAddress, TRUSTED);
+      }
+    });
   }
 
-  it("is never that of a stranger", () => {
-    assert.equal(tell(STRANGER, [["X-Real-IP", "192.0.2.1"]]).clientAddress, STRANGER);
-    const nobody = { ...SERVER, trustedProxies: [] };
-    assert.equal(tell(TRUSTED, [["X-Real-IP", "192.0.2.1"]], {}, nobody).clientAddress, TRUSTED);
+  it("is named in X-Forwarded-For beside what it wrote there", () => {
+    const { lines } = tell(TRUSTED, [CHAIN]);
+    assert.equal(lines[0], `X-Forwarded-For: 192.0.2.2, 10.9.9.9, ${TRUSTED}`);
+    assert.ok(lines.includes("x-real-ip: 192.0.2.2"));
   });
 });

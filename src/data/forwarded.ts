@@ -1,17 +1,35 @@
-// Who the client is, and what the gateway tells a backend about it: X-Forwarded-*, the real-IP field and Via.
+// Who the client is, and what the gateway tells a backend about it: X-Forwarded-*, Forwarded, the real-IP field and Via.
+// Runs in data threads.
 
-import type { Snapshot } from "../config/snapshot.ts";
+import type { ServerSpec } from "../config/snapshot.ts";
 import type { Exchange } from "../core/exchange.ts";
-import { Field } from "../core/headers.ts";
-import { isAddress, matchesAny } from "../core/ip.ts";
+import { Field, type HeaderList } from "../core/headers.ts";
+import { matchesAny } from "../core/ip.ts";
+import { addressOfForwarded, addressOfNode, clientBehind, forwardedElement } from "./forwarding-chain.ts";
 
 /** Finds the client behind a trusted peer. Without trusted proxies this does nothing. */
-export function identifyClient(exchange: Exchange, server: Snapshot["server"]): void {
+export function identifyClient(exchange: Exchange, server: ServerSpec): void {
   if (server.trustedProxies.length === 0 || !matchesAny(server.trustedProxies, exchange.peerAddress)) return;
   exchange.peerTrusted = true;
+  exchange.clientAddress = clientOf(exchange, server);
+}
+
+function clientOf({ request, peerAddress }: Exchange, server: ServerSpec): string {
+  const { headers } = request;
+  const { realIpHeader, realIpHeaderFirst, trustedProxies } = server;
+  const first = realIpHeaderFirst ? realIpOf(headers, realIpHeader) : null;
+  if (first !== null) return first;
+  const list = headers.join(Field.xForwardedFor);
+  if (list !== null) return clientBehind(peerAddress, trustedProxies, list, addressOfNode);
+  const forwarded = headers.join(Field.forwarded);
+  if (forwarded !== null) return clientBehind(peerAddress, trustedProxies, forwarded, addressOfForwarded);
+  return realIpOf(headers, realIpHeader) ?? peerAddress;
+}
+
+function realIpOf(headers: HeaderList, realIpHeader: string): string | null {
   // Of two, one may be the client's own, passed on by a proxy that adds instead of replacing.
-  const claimed = exchange.request.headers.findOnly(server.realIpHeader);
-  if (claimed !== null && isAddress(claimed)) exchange.clientAddress = claimed;
+  const claimed = headers.findOnly(realIpHeader);
+  return claimed === null ? null : addressOfNode(claimed);
 }
 
 /**
@@ -24,6 +42,7 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
   let forwardedFor = peerAddress;
   let proto = "http";
   let host = authority;
+  let forwarded = "";
   let via = protocol === "HTTP/1.1" ? "1.1 sluice" : "1.0 sluice";
   const ids = headers.ids;
   for (let i = 0; i < ids.length; i++) {
@@ -43,9 +62,12 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
     } else if (id === Field.xForwardedHost) {
       host = headers.valueAt(i);
       headers.remove(Field.xForwardedHost);
+    } else if (id === Field.forwarded) {
+      forwarded = `Forwarded: ${headers.join(Field.forwarded)!}, ${forwardedElement(peerAddress)}\r\n`;
+      headers.remove(Field.forwarded);
     }
   }
   headers.removeVariable(realIpHeader);
   const hostLine = host === "" ? "" : `X-Forwarded-Host: ${host}\r\n`;
-  return `X-Forwarded-For: ${forwardedFor}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}${realIpHeader}: ${exchange.clientAddress}\r\nVia: ${via}\r\n`;
+  return `X-Forwarded-For: ${forwardedFor}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}${forwarded}${realIpHeader}: ${exchange.clientAddress}\r\nVia: ${via}\r\n`;
 }
