@@ -1,30 +1,28 @@
 // One listening address of one data thread. Data threads share a port by SO_REUSEPORT: the kernel spreads connections.
 
-import { createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { getSystemErrorMessage, getSystemErrorName } from "node:util";
 import type { ListenerSpec } from "../config/snapshot.ts";
+import { plainAddress } from "../core/ip.ts";
 import { Counter } from "../core/metrics.ts";
+import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { serveConnection } from "./http1/server.ts";
+import { admitClient, refuse, TOO_MANY_CLIENTS, TOO_MANY_OF_CLIENT } from "./refusal.ts";
 import { type AcceptedHandle, acceptSocket, acceptWith } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
-
-const REFUSAL =
-  "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n" +
-  'Content-Length: 84\r\n\r\n{"error":{"code":"too_many_connections","status":503,"message":"too many clients"}}\n';
-
-/** A refused connection is told why; it may take this long to listen. */
-const REFUSAL_TIMEOUT_MS = 1000;
-/** So many may do so at once, over all listeners of a data thread (control/file-limit.ts has files for them). */
-const MAX_REFUSALS = 32;
 
 export class Listener {
   readonly spec: ListenerSpec;
   readonly #thread: ThreadContext;
   readonly #server = createServer();
+  /** Of the snapshot that was looked at last: a reload may change it while the listener stays open. */
+  #proxyProtocol: boolean;
+  #seen: ActiveSnapshot | null = null;
 
   constructor(spec: ListenerSpec, thread: ThreadContext) {
     this.spec = spec;
     this.#thread = thread;
+    this.#proxyProtocol = spec.proxyProtocol;
   }
 
   /** Resolves when connections are accepted. */
@@ -48,35 +46,48 @@ export class Listener {
   }
 
   #accept(handle: AcceptedHandle): void {
-    const { metrics, active } = this.#thread;
-    if (!metrics.tryAcquireConnection(active.server.maxConnections)) {
-      this.#refuse(acceptSocket(handle, this.#thread.readBuffer, DISCARD));
+    const thread = this.#thread;
+    const { metrics, active } = thread;
+    if (active !== this.#seen) this.#adopt(active);
+    const { maxConnections, maxConnectionsPerClient } = active.server;
+    if (!metrics.tryAcquireConnection(maxConnections)) {
+      this.#refuse(handle);
       return;
     }
+    let counted: string | null = null;
+    // Behind a PROXY protocol header the client is known later.
+    if (maxConnectionsPerClient !== null && !this.#proxyProtocol) {
+      const client = peerAddressOf(handle);
+      const admission = admitClient(thread, client, maxConnectionsPerClient);
+      if (admission === "refused") {
+        metrics.releaseConnection();
+        refuse(acceptSocket(handle, thread.readBuffer, DISCARD), thread, TOO_MANY_OF_CLIENT);
+        return;
+      }
+      if (admission === "counted") counted = client;
+    }
     metrics.add(Counter.connectionsAccepted);
-    serveConnection(handle, this.#thread);
+    serveConnection(handle, thread, this.#proxyProtocol, counted);
   }
 
-  #refuse(socket: Socket): void {
+  #refuse(handle: AcceptedHandle): void {
     const thread = this.#thread;
     const { metrics, reporter, active } = thread;
+    const socket = acceptSocket(handle, thread.readBuffer, DISCARD);
     metrics.add(Counter.refusedAtMaxConnections);
     reporter.report("warn", "refused connections", "connection refused: max_conn is reached", {
       max_conn: active.server.maxConnections,
-      client: socket.remoteAddress ?? "",
+      client: plainAddress(socket.remoteAddress ?? ""),
     });
-    socket.on("error", () => socket.destroy());
-    if (thread.refusals >= MAX_REFUSALS) {
-      socket.destroy();
-      return;
-    }
-    thread.refusals++;
-    socket.on("close", () => {
-      thread.refusals--;
-    });
-    socket.on("end", () => socket.destroy());
-    socket.setTimeout(REFUSAL_TIMEOUT_MS, () => socket.destroy());
-    socket.end(REFUSAL, "latin1");
+    refuse(socket, thread, TOO_MANY_CLIENTS);
+  }
+
+  #adopt(active: ActiveSnapshot): void {
+    this.#seen = active;
+    const { host, port } = this.spec;
+    // A listener that is about to be opened, or closed, is not in it.
+    const spec = active.server.listeners.find((found) => found.host === host && found.port === port);
+    if (spec !== undefined) this.#proxyProtocol = spec.proxyProtocol;
   }
 
   #acceptFailed(error: number): void {
@@ -87,5 +98,12 @@ export class Listener {
   }
 }
 
-/** Reads what a refused client sends, or closing would reset the connection before the answer is read. */
+/** Of a connection that has no socket yet; empty where the client has gone already. */
+function peerAddressOf(handle: AcceptedHandle): string {
+  const peer: { address?: string } = {};
+  (handle as unknown as { getpeername(out: object): number }).getpeername(peer);
+  return plainAddress(peer.address ?? "");
+}
+
+/** Reads what a refused client sends. */
 const DISCARD = { receive: () => {}, failed: () => {} };
