@@ -73,6 +73,42 @@ describe("Histogram", () => {
     );
   });
 
+  it("tells what came after a copy was made of it", () => {
+    fc.assert(
+      fc.property(fc.array(anyDuration), fc.array(anyDuration), (before, after) => {
+        const histogram = histogramOf(before);
+        const earlier = new Histogram();
+        earlier.merge(histogram);
+        for (const value of after) histogram.record(value);
+        const [recent, exact] = [histogram.since(earlier), histogramOf(after)];
+        assert.deepEqual([recent.count, recent.sum], [exact.count, exact.sum]);
+        assert.ok(
+          recent.max >= exact.max && recent.max <= exact.max * (1 + 1 / 32),
+          `${recent.max}, ${exact.max}`,
+        );
+        for (const q of [0, 0.5, 0.99]) assert.ok(recent.quantile(q) >= exact.quantile(q));
+      }),
+    );
+  });
+
+  it("counts up to each bound what is not longer, and misses at most what is within 1/32 of it", () => {
+    const someBounds = fc.uniqueArray(anyDuration, { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(fc.array(anyDuration), someBounds, (values, unsorted) => {
+        const bounds = unsorted.toSorted((a, b) => a - b);
+        const cumulative = histogramOf(values).cumulative(bounds);
+        for (const [i, bound] of bounds.entries()) {
+          const most = values.filter((value) => value <= bound).length;
+          const least = values.filter((value) => value * (1 + 1 / 32) < bound).length;
+          const count = cumulative[i]!;
+          assert.ok(count >= least && count <= most, `${count} up to ${bound}, expected ${least} to ${most}`);
+          assert.ok(i === 0 || count >= cumulative[i - 1]!);
+        }
+        assert.deepEqual(histogramOf(values).cumulative([HISTOGRAM_MAX_US]), [values.length]);
+      }),
+    );
+  });
+
   it("shares its cells with every view of the region, and touches no others", () => {
     const memory = new SharedArrayBuffer((HISTOGRAM_CELLS + 2) * 8);
     const around = new Float64Array(memory);

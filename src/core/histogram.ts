@@ -48,6 +48,20 @@ export class Histogram {
     this.#cells[MAX] = Math.max(this.max, other.max);
   }
 
+  /** What was recorded after `earlier` was copied from this one. Its longest duration may be given 3.1 % too long. */
+  since(earlier: Histogram): Histogram {
+    const recent = new Histogram();
+    let last = -1;
+    for (let i = 0; i < BUCKETS; i++) {
+      const count = this.#cells[i]! - earlier.#cells[i]!;
+      recent.#cells[i] = count;
+      if (count > 0) last = i;
+    }
+    recent.#cells[SUM] = this.sum - earlier.sum;
+    recent.#cells[MAX] = last < 0 ? 0 : Math.min(upperBoundOf(last), this.max);
+    return recent;
+  }
+
   get count(): number {
     let count = 0;
     for (let i = 0; i < BUCKETS; i++) count += this.#cells[i]!;
@@ -76,6 +90,19 @@ export class Histogram {
       if (seen >= rank) return Math.min(upperBoundOf(i), this.max);
     }
     return this.max;
+  }
+
+  /**
+   * For each bound in µs, in ascending order, how many durations were at most that long. None that was longer is counted;
+   * those up to 3.1 % shorter than a bound may be missing.
+   */
+  cumulative(boundsUs: readonly number[]): number[] {
+    let bucket = 0;
+    let seen = 0;
+    return boundsUs.map((bound) => {
+      for (; bucket < BUCKETS && upperBoundOf(bucket) <= bound; bucket++) seen += this.#cells[bucket]!;
+      return seen;
+    });
   }
 }
 
