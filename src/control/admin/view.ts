@@ -1,0 +1,34 @@
+// What the admin API may see of the gateway. Control thread.
+
+import type { Totals } from "../../core/metrics.ts";
+import type { LiveUpstream } from "../upstreams.ts";
+
+/** `starting` until the first snapshot serves, `draining` from the signal to stop. */
+export type Lifecycle = "starting" | "ready" | "draining";
+
+/** Its values are those of the moment in which they are read. */
+export interface GatewayView {
+  /** Of Sluice. */
+  readonly version: string;
+  /** As from `Date.now()`. */
+  readonly startedAt: number;
+  readonly lifecycle: Lifecycle;
+  /** Version of the snapshot that serves. */
+  readonly snapshotVersion: number;
+  /** Those of the snapshot that serves. */
+  readonly upstreams: readonly LiveUpstream[];
+  readonly dataThreads: readonly DataThreadView[];
+  readTotals(): Totals;
+}
+
+export interface DataThreadView {
+  readonly index: number;
+  readonly running: boolean;
+  /** How long its event loop worked and waited, in ms since the thread started: `worker.performance` tells. */
+  readonly eventLoop: { readonly active: number; readonly idle: number };
+}
+
+/** Whether somebody takes exchanges. */
+export function isReady({ lifecycle, dataThreads }: GatewayView): boolean {
+  return lifecycle === "ready" && dataThreads.some(({ running }) => running);
+}
