@@ -1,0 +1,30 @@
+// Tells whether a file has changed since it was looked at last. Control thread; one stat every few seconds.
+
+import { statSync } from "node:fs";
+
+export class FileStamp {
+  readonly #path: string;
+  #last: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#last = stampOf(path);
+  }
+
+  changed(): boolean {
+    const stamp = stampOf(this.#path);
+    if (stamp === this.#last) return false;
+    this.#last = stamp;
+    return true;
+  }
+}
+
+/** Empty where there is no such file. */
+function stampOf(path: string): string {
+  try {
+    const { mtimeNs, size, ino } = statSync(path, { bigint: true });
+    return `${mtimeNs} ${size} ${ino}`;
+  } catch {
+    return "";
+  }
+}
