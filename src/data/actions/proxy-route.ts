@@ -17,6 +17,8 @@ type Balancers = Readonly<Record<ExchangeProtocol, Balancer>>;
 interface Target {
   readonly upstream: Upstream;
   readonly balancers: Balancers;
+  /** The balancer of every protocol where it is the same: nothing to find out then. */
+  readonly only: Balancer | null;
 }
 
 export function createProxy(
@@ -32,7 +34,9 @@ export function createProxy(
     .filter(({ weight }) => weight > 0)
     .map(({ upstream: name, weight }) => {
       const upstream = upstreams.get(name)!;
-      return { weight, target: { upstream, balancers: createBalancers(spec, upstream, thread) } };
+      const balancers = createBalancers(spec, upstream, thread);
+      const isOne = new Set(Object.values(balancers)).size === 1;
+      return { weight, target: { upstream, balancers, only: isOne ? balancers.http : null } };
     });
   if (parts.length > 1) {
     const split = new Split(spec.splitBy, parts);
@@ -42,8 +46,8 @@ export function createProxy(
   return (exchange) => start(route, target, exchange);
 }
 
-function start(route: ProxyRoute, { upstream, balancers }: Target, exchange: Exchange): void {
-  new ProxyRun(route, upstream, balancers[protocolOf(exchange)], exchange).start();
+function start(route: ProxyRoute, { upstream, balancers, only }: Target, exchange: Exchange): void {
+  new ProxyRun(route, upstream, only ?? balancers[protocolOf(exchange)], exchange).start();
 }
 
 /** Protocols with the same balancer share one, and so its turn. */

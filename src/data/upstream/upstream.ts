@@ -54,13 +54,25 @@ export class Upstream {
    * other one is up. The list is valid until the next call.
    */
   candidates(tried: readonly Backend[]): readonly Backend[] {
-    const list = this.#candidates;
     this.full = false;
+    // The usual case makes no list.
+    if (tried.length === 0 && this.#allAreReady()) return this.backends;
+    const list = this.#candidates;
     const panic = this.spec.panicThreshold > 0 && this.#panics();
     this.#collect(false, tried, panic);
     if (list.length === 0 && !this.full && this.#primaries < this.backends.length)
       this.#collect(true, tried, panic);
     return list;
+  }
+
+  #allAreReady(): boolean {
+    const { backends } = this;
+    if (this.#primaries < backends.length) return false;
+    for (let i = 0; i < backends.length; i++) {
+      const { state, pool } = backends[i]!;
+      if (!state.up || state.slowStarting || !pool.hasRoom) return false;
+    }
+    return true;
   }
 
   #collect(backup: boolean, tried: readonly Backend[], panic: boolean): void {
