@@ -317,8 +317,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a truncated body is no end",
     file: server,
-    find: "this.#state = CLOSING;\n    this.#socket.resetAndDestroy();",
-    replace: "this.#state = CLOSING;\n    this.#socket.end();",
+    find: "this.#state = CLOSING;\n    this.socket.resetAndDestroy();",
+    replace: "this.#state = CLOSING;\n    this.socket.end();",
     tests: [...RULES, ...UPSTREAM],
   },
   {
@@ -441,5 +441,63 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'this.#log.error("configuration not reloaded: the one before goes on");\n      return false;\n    }\n    for',
     replace: "process.exit(3);\n      return false;\n    }\n    for",
     tests: ["test/process/*.test.ts"],
+  },
+
+  // ---- who the client is ----
+  {
+    name: "the first address that is not trusted is the client",
+    file: "src/data/forwarding-chain.ts",
+    find: "if (!matchesAny(trusted, address)) break;",
+    replace: "",
+    tests: ["src/data/forwarding-chain.test.ts", "test/client/forwarded.test.ts"],
+  },
+  {
+    name: "an element without an address ends the search",
+    file: "src/data/forwarding-chain.ts",
+    find: "if (address === null) break;",
+    replace: "if (address === null) continue;",
+    tests: ["src/data/forwarding-chain.test.ts", "test/client/forwarded.test.ts"],
+  },
+  {
+    name: "a PROXY protocol line has six parts",
+    file: "src/data/proxy-protocol.ts",
+    find: " || parts.length !== 6",
+    replace: "",
+    tests: ["src/data/proxy-protocol.test.ts"],
+  },
+  {
+    name: "a PROXY protocol header of version 2 is bounded",
+    file: "src/data/proxy-protocol.ts",
+    find: "length > V2_MAX_LENGTH",
+    replace: "length > 65535",
+    tests: ["src/data/proxy-protocol.test.ts"],
+  },
+  {
+    name: "a client behind a PROXY protocol header is counted",
+    file: "src/data/client-connection.ts",
+    find: "if (!this.#admit()) return;",
+    replace: "",
+    tests: ["test/client/limit.test.ts"],
+  },
+  {
+    name: "a connection that closes is given back to its client",
+    file: "src/data/client-connection.ts",
+    find: "if (this.#counted) this.thread.clients.release(this.thread.index, this.peerAddress);",
+    replace: "",
+    tests: ["test/client/limit.test.ts"],
+  },
+  {
+    name: "a connection that is refused for its client holds no place in max_conn",
+    file: "src/data/listener.ts",
+    find: "metrics.releaseConnection();",
+    replace: "",
+    tests: ["test/client/limit.test.ts"],
+  },
+  {
+    name: "a removed client leaves no gap in the table",
+    file: "src/core/shared/client-counts.ts",
+    find: "cells.copyWithin(this.#entryAt(gap), at, at + this.#entryCells);",
+    replace: "break;",
+    tests: ["src/core/shared/client-counts.test.ts"],
   },
 ];

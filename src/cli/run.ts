@@ -71,7 +71,8 @@ function logTotals(gateway: Gateway, log: Log, cut: number): void {
     {
       requests: counters.requests,
       failed_5xx: counters.responses5xx,
-      refused_connections: counters.refusedAtMaxConnections + counters.refusedAtFileLimit,
+      refused_connections:
+        counters.refusedAtMaxConnections + counters.refusedAtClientLimit + counters.refusedAtFileLimit,
       p50_ms: requestTimes.quantile(0.5) / 1000,
       p99_ms: requestTimes.quantile(0.99) / 1000,
     },

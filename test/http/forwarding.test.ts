@@ -167,11 +167,11 @@ describe("what the backend is told of the client", { timeout: 20_000 }, () => {
     assert.deepEqual(await forwarded(trusting, CLAIMS), [
       ["Host", "a"],
       ["X-Forwarded-Port", "443"],
-      ["Forwarded", "for=192.0.2.1"],
       ["X-Forwarded-For", "192.0.2.1, 192.0.2.2, 127.0.0.1"],
       ["X-Forwarded-Proto", "https"],
       ["X-Forwarded-Host", "claimed.example"],
-      ["x-real-ip", "192.0.2.1"],
+      ["Forwarded", "for=192.0.2.1, for=127.0.0.1;proto=http"],
+      ["x-real-ip", "192.0.2.2"],
       ["Via", "1.0 first, 1.1 sluice"],
     ]);
   });
