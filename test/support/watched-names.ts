@@ -46,7 +46,7 @@ export class WatchedNames {
         const places = this.names.placesOf(plan);
         return places.length === 0
           ? [`${plan.id}=none`]
-          : places.map(({ id, address, port }) => `${id}=${address}:${port}`);
+          : places.map(({ address, port }) => `${plan.id}=${address}:${port}`);
       })
       .join(" ");
   };

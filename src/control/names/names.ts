@@ -5,12 +5,13 @@ import type { ResolverSpec } from "../../config/compile.ts";
 import type { BackendPlan, UpstreamPlan } from "../../config/snapshot.ts";
 import { isAddress } from "../../core/ip.ts";
 import type { Log } from "../log.ts";
+import type { Place } from "../upstreams.ts";
 import type { Answer, Service } from "./answer.ts";
 import { Dns } from "./dns.ts";
 import { FileStamp } from "./file-stamp.ts";
 import { FollowedName, type Pace } from "./followed-name.ts";
 import { HostsFile } from "./hosts-file.ts";
-import { type Place, placeOf, placesOfHost, placesOfServices } from "./places.ts";
+import { placeOf, placesOfHost, placesOfServices } from "./places.ts";
 
 export interface NamesSetting {
   readonly resolver: ResolverSpec;

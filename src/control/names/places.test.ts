@@ -8,14 +8,14 @@ import type { Service } from "./answer.ts";
 import { placeOf, placesOfHost, placesOfServices } from "./places.ts";
 
 describe("the place of a backend that needs no name", () => {
-  it("is its address, with its own id", () => {
+  it("is its address", () => {
     const plan = planOf({ host: "fd00::1", port: 80, weight: 7, backup: true });
-    const place = { id: "b", address: "fd00::1", port: 80, weight: 7, backup: true, hostName: "fd00::1" };
+    const place = { address: "fd00::1", port: 80, weight: 7, backup: true, hostName: "fd00::1" };
     assert.deepEqual(placeOf(plan), place);
   });
 
   it("is empty for a unix socket", () => {
-    const place = { id: "b", address: "", port: 0, weight: 100, backup: false, hostName: "" };
+    const place = { address: "", port: 0, weight: 100, backup: false, hostName: "" };
     assert.deepEqual(placeOf(planOf({ socketPath: "/run/x.sock", port: 0 })), place);
   });
 });
@@ -25,8 +25,8 @@ describe("the places of a host", () => {
 
   it("are one for each address, each with the weight of the backend", () => {
     assert.deepEqual(placesOfHost(plan, ["10.0.0.1", "fd00::1"]), [
-      { id: "b@10.0.0.1", address: "10.0.0.1", port: 8080, weight: 5, backup: true, hostName: "a.test" },
-      { id: "b@fd00::1", address: "fd00::1", port: 8080, weight: 5, backup: true, hostName: "a.test" },
+      { address: "10.0.0.1", port: 8080, weight: 5, backup: true, hostName: "a.test" },
+      { address: "fd00::1", port: 8080, weight: 5, backup: true, hostName: "a.test" },
     ]);
   });
 
@@ -86,13 +86,13 @@ describe("the places of SRV records", () => {
     it(`${what}: ${services}`, () => assert.equal(shown(services), places));
   }
 
-  it("carry port, name and an id with both", () => {
+  it("carry port and name of the record", () => {
     const services = [{ target: "six", port: 81, priority: 0, weight: 0 }];
     assert.deepEqual(
       placesOfServices(planOf({ srv: "_x._tcp.test" }), services, () => ["fd00::1", "10.0.0.1"]),
       [
-        { id: "b@10.0.0.1:81", address: "10.0.0.1", port: 81, weight: 100, backup: false, hostName: "six" },
-        { id: "b@[fd00::1]:81", address: "fd00::1", port: 81, weight: 100, backup: false, hostName: "six" },
+        { address: "10.0.0.1", port: 81, weight: 100, backup: false, hostName: "six" },
+        { address: "fd00::1", port: 81, weight: 100, backup: false, hostName: "six" },
       ],
     );
   });
@@ -119,7 +119,7 @@ describe("the places of SRV records", () => {
     }),
   );
 
-  it("have valid weights, ids of their own, and an order that does not depend on that of the records", () => {
+  it("have valid weights, addresses of their own, and an order that does not depend on that of the records", () => {
     const plan = planOf({ srv: "x" });
     const placesOf = (services: readonly Service[]) =>
       placesOfServices(plan, services, (target) => ADDRESSES[target] ?? []);
@@ -129,9 +129,9 @@ describe("the places of SRV records", () => {
         for (const { weight } of places) {
           assert.ok(Number.isInteger(weight) && weight >= 1 && weight <= 65_535, `${weight}`);
         }
-        assert.equal(new Set(places.map(({ id }) => id)).size, places.length);
-        const idsOf = (list: typeof places) => list.map(({ id }) => id);
-        assert.deepEqual(idsOf(placesOf([...services].reverse())), idsOf(places));
+        const shownOf = (list: typeof places) => list.map(({ address, port }) => `${address} ${port}`);
+        assert.equal(new Set(shownOf(places)).size, places.length);
+        assert.deepEqual(shownOf(placesOf([...services].reverse())), shownOf(places));
       }),
     );
   });

@@ -1,37 +1,27 @@
 // Where the connections of a backend go: the addresses of its name, or what its SRV records say. Pure. Control thread.
 
 import type { BackendPlan } from "../../config/snapshot.ts";
+import type { Place } from "../upstreams.ts";
 import type { Service } from "./answer.ts";
-
-/** One address of a backend. */
-export interface Place {
-  /** Unique within the backend's upstream: its own id, with `@<address>` where a name was resolved. */
-  readonly id: string;
-  /** Empty for a unix socket. */
-  readonly address: string;
-  readonly port: number;
-  /** 1 to 65535. */
-  readonly weight: number;
-  readonly backup: boolean;
-  /** The name that led here; where the file has an address, this is it. */
-  readonly hostName: string;
-}
 
 const MAX_WEIGHT = 65_535;
 
 /** The one place of a backend that needs no name. */
-export function placeOf({ id, host, port, weight, backup }: BackendPlan): Place {
-  return { id, address: host, port, weight, backup, hostName: host };
+export function placeOf({ host, port, weight, backup }: BackendPlan): Place {
+  return { address: host, port, weight, backup, hostName: host };
 }
 
 export function placesOfHost(plan: BackendPlan, addresses: readonly string[]): Place[] {
-  const { id, host, port, weight, backup } = plan;
+  const { host, port, weight, backup } = plan;
   return inOrder(addresses).map((address) => {
-    return { id: `${id}@${address}`, address, port, weight, backup, hostName: host };
+    return { address, port, weight, backup, hostName: host };
   });
 }
 
-/** The records of the lowest priority, and behind them the others for backup. */
+/**
+ * The records of the lowest priority, and behind them the others for backup. `hostName` is the target; no two places have the
+ * same address and port.
+ */
 export function placesOfServices(
   plan: BackendPlan,
   services: readonly Service[],
@@ -42,9 +32,10 @@ export function placesOfServices(
   for (const backup of [false, true]) {
     const group = services.filter(({ priority }) => priority > first === backup);
     for (const place of weigh(plan, group, addressesOf)) {
-      const same = places.get(place.id);
-      if (same === undefined) places.set(place.id, { ...place, backup: backup || plan.backup });
-      else if (!backup) places.set(place.id, { ...same, weight: within(same.weight + place.weight) });
+      const key = `${place.address} ${place.port}`;
+      const same = places.get(key);
+      if (same === undefined) places.set(key, { ...place, backup: backup || plan.backup });
+      else if (!backup) places.set(key, { ...same, weight: within(same.weight + place.weight) });
     }
   }
   return [...places.values()];
@@ -68,7 +59,6 @@ function weigh(
   return targets.flatMap(({ target, port, weight, addresses }) => {
     const share = sum === 0 ? 1 : (weight / sum) * (count / addresses.length);
     return addresses.map((address) => ({
-      id: `${plan.id}@${address.includes(":") ? `[${address}]` : address}:${port}`,
       address,
       port,
       weight: within(Math.round(plan.weight * share)),
