@@ -2,6 +2,7 @@
 
 import type { GatewayError } from "./errors.ts";
 import type { HeaderList } from "./headers.ts";
+import type { ConnectionEnds } from "./ip.ts";
 
 /** A body whose length is not known before its end. */
 export const UNKNOWN_LENGTH = -1;
@@ -35,6 +36,8 @@ export interface ResponseHead {
 
 /** The client's side of an exchange, as an action uses it. Implemented by each protocol's server. */
 export interface ClientStream {
+  /** Between whom the connection is: as a PROXY protocol header named them, else those of the socket. */
+  readonly ends: ConnectionEnds;
   /** Lets the request body flow (answering `Expect: 100-continue` the first time). Bytes at hand arrive during the call. */
   resumeBody(): void;
   pauseBody(): void;

@@ -46,7 +46,7 @@ describe("sockets with one read buffer", async () => {
     const handle = new Promise<AcceptedHandle>((resolve) => {
       accepted = resolve;
     });
-    const nearSocket = connectSocket(spec, BUFFER, near);
+    const nearSocket = connectSocket(spec, null, BUFFER, near);
     return { near, far, nearSocket, farSocket: acceptSocket(await handle, BUFFER, far) };
   }
 
@@ -82,6 +82,19 @@ describe("a send buffer", () => {
     buffer.sent(waiting(5));
     buffer.copy(Buffer.from("later"));
     assert.equal(copy.toString(), "first");
+  });
+
+  it("keeps each of several copies that have to wait", () => {
+    const buffer = new SendBuffer();
+    const chunks = Array.from({ length: 100 }, (_, i) => Buffer.alloc(1000, i));
+    const copies = chunks.map((chunk) => {
+      const copy = buffer.copy(chunk);
+      buffer.sent(waiting(1));
+      return copy;
+    });
+    assert.deepEqual(copies, chunks);
+    // Of 64 KB each.
+    assert.equal(new Set(copies.map((copy) => copy.buffer)).size, 2);
   });
 
   it("is used again when the kernel took all", () => {

@@ -3,24 +3,34 @@
 
 import { connect, type Server, Socket } from "node:net";
 import type { BackendSpec } from "../config/snapshot.ts";
+import type { TlsClient } from "./tls-client.ts";
 
 export const READ_BUFFER_BYTES = 65_536;
 
 /**
  * Copies of chunks on their way out. The kernel nearly always takes a chunk at once, so that one buffer serves all of
- * them, and is in the cache; a chunk that has to wait keeps it, and the next one gets another.
+ * them, and is in the cache. A chunk that has to wait, as every one does for a moment under TLS, keeps its part of it; where
+ * that is used up there is another one.
  */
 export class SendBuffer {
   #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  /** Before this are chunks that wait. */
+  #start = 0;
+  #end = 0;
 
   /** Valid until `sent`, which has to follow when the copy was written. */
   copy(chunk: Buffer): Buffer {
-    const length = chunk.copy(this.#buffer);
-    return length === chunk.length ? this.#buffer.subarray(0, length) : Buffer.from(chunk);
+    if (chunk.length > READ_BUFFER_BYTES) return Buffer.from(chunk);
+    if (chunk.length > READ_BUFFER_BYTES - this.#start) {
+      this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+      this.#start = 0;
+    }
+    this.#end = this.#start + chunk.copy(this.#buffer, this.#start);
+    return this.#buffer.subarray(this.#start, this.#end);
   }
 
   sent(socket: { readonly writableLength: number }): void {
-    if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    if (socket.writableLength > 0) this.#start = this.#end;
   }
 }
 
@@ -36,10 +46,17 @@ export interface SocketReader {
 /** Where a socket is to connect to. */
 export type Place = Pick<BackendSpec, "host" | "port" | "socketPath">;
 
-export function connectSocket(spec: Place, buffer: Buffer, reader: SocketReader): Socket {
-  const { host, port, socketPath } = spec;
+/** With `tls` it is a TLS connection (tls-client.ts). */
+export function connectSocket(
+  place: Place,
+  tls: TlsClient | null,
+  buffer: Buffer,
+  reader: SocketReader,
+): Socket {
+  const { host, port, socketPath } = place;
   const onread = onReadOf(buffer, reader);
-  return connect(socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread });
+  const options = socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread };
+  return tls === null ? connect(options) : tls.connect(options);
 }
 
 /** A connection that no socket was made for yet. */

@@ -10,6 +10,7 @@ import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
 import { type Exchange, type ResponseHead, type TunnelEnd, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
+import type { ConnectionEnds } from "../../core/ip.ts";
 import { Counter } from "../../core/metrics.ts";
 import type { BackendConnection, BackendUser } from "../http1/client.ts";
 import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
@@ -20,6 +21,7 @@ import { Pass } from "../upstream/circuit.ts";
 import { KeptBody } from "../upstream/kept-body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { ForwardedHead } from "./forwarded-head.ts";
+import { clientEnds, prefaceFor } from "./preface.ts";
 
 /** Copies that one data thread has under way at most, and what their bodies hold: an upstream may take nothing of them. */
 const MAX_COPIES = 1000;
@@ -37,6 +39,8 @@ export class Mirror {
   readonly timeouts: ProxyTimeouts;
   readonly bodyBytes: number;
   readonly thread: ThreadContext;
+  /** Some backend wants a PROXY protocol header. */
+  readonly tellsClient: boolean;
   readonly #share: number;
 
   constructor({ mirror, timeouts }: ProxySpec, upstream: Upstream, thread: ThreadContext) {
@@ -45,6 +49,7 @@ export class Mirror {
     this.timeouts = timeouts;
     this.bodyBytes = mirror!.bodyBytes;
     this.thread = thread;
+    this.tellsClient = upstream.backends.some(({ spec }) => spec.proxyProtocol !== null);
     this.#share = mirror!.share;
   }
 
@@ -61,6 +66,8 @@ export class MirrorCopy extends Timed implements BackendUser {
   readonly #route: string;
   readonly #method: string;
   readonly #chunked: boolean;
+  /** Null where no backend wants to be told. */
+  readonly #ends: ConnectionEnds | null;
   #kept: KeptBody | null;
   #head: ForwardedHead | null = null;
   #body: Buffer | null = null;
@@ -71,12 +78,14 @@ export class MirrorCopy extends Timed implements BackendUser {
   #connection: BackendConnection | null = null;
   #sentMs = 0;
 
-  constructor(mirror: Mirror, { request, route }: Exchange) {
+  constructor(mirror: Mirror, exchange: Exchange) {
     super();
+    const { request, route } = exchange;
     this.#mirror = mirror;
     this.#route = route;
     this.#method = request.method;
     this.#chunked = request.bodyLength === UNKNOWN_LENGTH;
+    this.#ends = mirror.tellsClient ? clientEnds(exchange) : null;
     this.#kept = request.bodyLength === 0 ? null : new KeptBody(mirror.bodyBytes);
   }
 
@@ -161,6 +170,10 @@ export class MirrorCopy extends Timed implements BackendUser {
 
   // ---- from the backend ----
 
+  preface(): Buffer | null {
+    return this.#ends === null ? null : prefaceFor(this.#backend!.spec, this.#ends);
+  }
+
   onConnected(): void {
     this.#send(this.#connection!);
   }
@@ -233,8 +246,9 @@ export class MirrorCopy extends Timed implements BackendUser {
 
   #report(message: string, reason: string): void {
     const { thread, upstream } = this.#mirror;
-    const fields: Record<string, string> = { route: this.#route, upstream: upstream.spec.name, reason };
+    const { name } = upstream.spec;
+    const fields: Record<string, string> = { route: this.#route, upstream: name, reason };
     if (this.#backend !== null) fields["backend"] = this.#backend.spec.id;
-    thread.reporter.report("warn", "mirrors", message, fields);
+    thread.reporter.report("warn", `the mirror ${name}`, message, fields);
   }
 }

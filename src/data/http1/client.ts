@@ -9,6 +9,8 @@ import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { connectSocket, type Receive, type SendBuffer } from "../socket.ts";
+import { endedByNotice, sendBeforeHandshake, type TlsClient } from "../tls-client.ts";
+import { faultText, handshakeFault, refusesCertificate } from "../tls-failure.ts";
 import { BodyReader } from "./body-reader.ts";
 import { hasToken } from "./fields.ts";
 import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -16,6 +18,8 @@ import { readResponseHead } from "./response-head.ts";
 
 /** What waits for the events of a backend connection. After a response ended or failed it hears nothing more. */
 export interface BackendUser {
+  /** Asked once when a connection was opened, before any TLS: what goes out as its very first bytes, or null. */
+  preface(): Buffer | null;
   onConnected(): void;
   onInformational(head: ResponseHead): void;
   /** `body` is what came with the head; `last` when that was all of the response. */
@@ -32,6 +36,8 @@ export interface BackendUser {
 /** Where a connection goes when it is free, or gone. */
 export interface ConnectionHome {
   readonly spec: BackendSpec;
+  /** Null for plain connections. */
+  readonly tls: TlsClient | null;
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
   /** Its response is whole. `reusable` is false where the backend is about to close it. */
@@ -67,6 +73,8 @@ export class BackendConnection extends Timed {
   readonly #parser = new HeadParser("response", RESPONSE_LIMITS);
   readonly #body = new BodyReader();
   #state = CONNECTING;
+  /** The TCP connection is open, and TLS is not. */
+  #handshaking = false;
   #user: BackendUser | null;
   #method = "";
   #offered: string | null = null;
@@ -89,11 +97,13 @@ export class BackendConnection extends Timed {
     this.#home = home;
     this.#deadlines = deadlines;
     this.#user = user;
-    const socket = connectSocket(home.spec, home.readBuffer, {
+    const socket = connectSocket(home.spec, home.tls, home.readBuffer, {
       receive: (chunk) => this.#receive(chunk),
       failed: (bug) => this.#fail("internal", "an error in the gateway itself", bug),
     });
-    socket.on("connect", () => this.#connected());
+    // Before the handshake, which the same event begins.
+    socket.prependListener("connect", () => this.#opened());
+    if (home.tls !== null) socket.on("secureConnect", () => this.#connected());
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => {
@@ -210,7 +220,12 @@ export class BackendConnection extends Timed {
   override onDeadline(): void {
     switch (this.#state) {
       case CONNECTING:
-        this.#fail("connect_timeout", "the backend did not accept the connection in time");
+        this.#fail(
+          "connect_timeout",
+          this.#handshaking
+            ? "the backend did not finish the TLS handshake in time"
+            : "the backend did not accept the connection in time",
+        );
         break;
       case AWAIT_HEAD:
         this.#fail("response_timeout", "the backend did not answer in time");
@@ -223,7 +238,19 @@ export class BackendConnection extends Timed {
     }
   }
 
+  #opened(): void {
+    const preface = this.#user?.preface() ?? null;
+    if (this.#home.tls !== null) {
+      this.#handshaking = true;
+      if (preface !== null) sendBeforeHandshake(this.socket, preface);
+      return;
+    }
+    if (preface !== null) this.socket.write(preface);
+    this.#connected();
+  }
+
   #connected(): void {
+    this.#handshaking = false;
     this.#state = IDLE;
     this.#deadlines.clear(this);
     this.#user?.onConnected();
@@ -354,6 +381,14 @@ export class BackendConnection extends Timed {
 
   #ended(): void {
     if (this.#state === BODY && this.#body.untilClose) {
+      // RFC 9112 section 9.8.
+      if (this.#home.tls !== null && !endedByNotice(this.socket)) {
+        this.#fail(
+          "response_truncated",
+          "the backend ended a response of unknown length without close_notify: it may not be whole",
+        );
+        return;
+      }
       this.#body.finish();
       const user = this.#user;
       this.#responseEnded(false);
@@ -379,9 +414,13 @@ export class BackendConnection extends Timed {
 
   /** The connection ended or broke. Who waits for it hears in which state it was. */
   #lost(): void {
-    const cause = this.#cause === null ? "" : `: ${this.#cause.message}`;
-    if (this.#state === CONNECTING) {
+    const cause = this.#cause === null ? "" : `: ${faultText(this.#cause)}`;
+    if (this.#handshaking) {
+      this.#fail("connect_failed", `no TLS connection to the backend: ${handshakeFault(this.#cause)}`);
+    } else if (this.#state === CONNECTING) {
       this.#fail("connect_failed", `cannot connect to the backend${cause}`);
+    } else if (this.#state === AWAIT_HEAD && !this.reused && refusesCertificate(this.#cause)) {
+      this.#fail("connect_failed", `no TLS connection to the backend: ${handshakeFault(this.#cause)}`);
     } else if (this.#state === BODY || this.#answerBegan) {
       this.#fail(
         "response_truncated",

@@ -7,11 +7,13 @@ import { BackendShare } from "../../core/shared/backend-state.ts";
 import { BackendConnection, type BackendUser, type ConnectionHome } from "../http1/client.ts";
 import type { SendBuffer } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import { TlsClient } from "../tls-client.ts";
 import type { Queue } from "./queue.ts";
 
 export class BackendPool implements ConnectionHome {
   readonly spec: BackendSpec;
   readonly state: BackendShare;
+  readonly tls: TlsClient | null;
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
   readonly #thread: ThreadContext;
@@ -24,6 +26,7 @@ export class BackendPool implements ConnectionHome {
   constructor(spec: BackendSpec, queue: Queue, thread: ThreadContext) {
     this.spec = spec;
     this.state = new BackendShare(spec.shared, thread.index);
+    this.tls = spec.tls === null ? null : new TlsClient(spec.tls, spec);
     this.#queue = queue;
     this.#maxConnections = spec.maxConnections;
     this.readBuffer = thread.readBuffer;
