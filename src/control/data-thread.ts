@@ -14,6 +14,7 @@ export class DataThread {
   readonly #log: Log;
   /** Who waits for an answer of that type. */
   readonly #waiting = new Map<FromDataThread["type"], (message: FromDataThread) => void>();
+  running = true;
   /** Resolves when the worker ended, with the error that ended it or null. */
   readonly ended: Promise<Error | null>;
 
@@ -27,9 +28,17 @@ export class DataThread {
       worker.on("error", (error) => {
         failure = error instanceof Error ? error : new Error(String(error));
       });
-      worker.on("exit", () => resolve(failure));
+      worker.on("exit", () => {
+        this.running = false;
+        resolve(failure);
+      });
     });
     this.#worker = worker;
+  }
+
+  /** How long its event loop worked and waited, in ms. */
+  get eventLoop(): { readonly active: number; readonly idle: number } {
+    return this.#worker.performance.eventLoopUtilization();
   }
 
   /** Resolves with what went wrong, or null. */

@@ -5,15 +5,19 @@ import { availableParallelism } from "node:os";
 import type { GatewaySpec } from "../config/compile.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import type { BackendPlan, ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
+import type { ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
 import { ClientCounts, createClientCounts } from "../core/shared/client-counts.ts";
-import { claimAddress } from "./addresses.ts";
+import { Admin, type AdminChange } from "./admin/admin.ts";
+import { LiveView } from "./admin/live-view.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import { Health } from "./health/health.ts";
 import type { Log } from "./log.ts";
-import { type LiveUpstream, type Place, Upstreams } from "./upstreams.ts";
+import { Names } from "./names/names.ts";
+import { settleRoutes, settleServer } from "./settle.ts";
+import { StateFolder } from "./state-folder.ts";
+import { Upstreams } from "./upstreams.ts";
 
 /** Gives the configuration, anew each time it is asked. */
 export type ConfigSource = () => LoadResult;
@@ -35,9 +39,13 @@ export class Gateway {
   readonly #threads: DataThread[] = [];
   /** Tells gateways of one process apart. */
   readonly #id = randomUUID();
+  readonly #state = StateFolder.of(process.env);
   readonly #upstreams: Upstreams;
   readonly #health: Health;
   readonly #clients: SharedArrayBuffer;
+  readonly #view: LiveView;
+  readonly #admin: Admin;
+  #names: Names | null = null;
   /** The configuration that was accepted last, and what it became on this machine. */
   #plan: SnapshotPlan;
   #snapshot: Snapshot;
@@ -51,10 +59,11 @@ export class Gateway {
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const gateway = new Gateway(source, log, loaded.gateway, loaded.snapshot);
     try {
-      await gateway.#open();
+      await gateway.#go(loaded.snapshot, loaded.gateway);
+      for (const thread of gateway.#threads) gateway.#watch(thread);
     } catch (error) {
       await gateway.#terminate();
-      throw new StartError(error instanceof Error ? error.message : String(error));
+      throw new StartError(reasonOf(error));
     }
     return gateway;
   }
@@ -72,7 +81,7 @@ export class Gateway {
       );
     }
     this.#plan = plan;
-    this.#snapshot = { ...plan, upstreams: [] };
+    this.#snapshot = { ...plan, version: 0, upstreams: [] };
     this.#upstreams = new Upstreams(this.workers);
     this.#health = new Health(log, (upstream) => {
       for (const thread of this.#threads) thread.roomMade(upstream);
@@ -80,6 +89,8 @@ export class Gateway {
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);
+    this.#view = new LiveView({ metrics: this.metrics, upstreams: this.#upstreams, threads: this.#threads });
+    this.#admin = new Admin(this.#view, this.#state, log);
   }
 
   /** The addresses that are listened on, with the real ports. */
@@ -104,25 +115,68 @@ export class Gateway {
     return this.#stopping;
   }
 
-  async #open(): Promise<void> {
-    const next = await this.#settle(this.#plan, this.#gateway, []);
-    for (let index = 0; index < this.workers; index++) this.#threads.push(this.#startThread(index));
-    await this.#switch(next);
-    for (const thread of this.#threads) this.#watch(thread);
+  /** Goes over to a configuration, whole or not at all. */
+  async #go(plan: SnapshotPlan, spec: GatewaySpec): Promise<void> {
+    const before = this.#names;
+    const names = new Names({
+      resolver: spec.resolver,
+      upstreams: plan.upstreams,
+      log: this.#log,
+      onChange: () => this.#followNames(),
+      previous: before,
+    });
+    let admin: AdminChange | null = null;
+    let settled: SnapshotPlan;
+    try {
+      await names.resolved();
+      const { workers } = this;
+      const open = before === null ? [] : this.#snapshot.server.listeners;
+      const server = await settleServer(plan, spec, open, { workers, log: this.#log });
+      settled = { ...plan, server, routes: settleRoutes(plan.routes, this.#state) };
+      admin = await this.#admin.prepare(spec.admin);
+      if (before === null) for (let i = 0; i < workers; i++) this.#threads.push(this.#startThread(i));
+      await this.#switch(settled, names);
+    } catch (error) {
+      names.stop();
+      await admin?.discard();
+      throw error;
+    }
+    this.#names = names;
+    this.#plan = settled;
+    before?.stop();
+    this.#view.lifecycle = "ready";
+    await admin.commit();
   }
 
   /** Goes over to a snapshot on all data threads, or on none. */
-  async #switch({ snapshot, upstreams }: Settled): Promise<void> {
+  async #switch(plan: SnapshotPlan, names: Names): Promise<void> {
+    const live = this.#upstreams.draft(plan.upstreams, (backend) => names.placesOf(backend));
+    const version = this.#snapshot.version + 1;
+    const snapshot: Snapshot = { ...plan, version, upstreams: live.map(({ spec }) => spec) };
     const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(snapshot)));
     const problem = problems.find((found) => found !== null);
     if (problem != null) {
-      for (const thread of this.#threads) thread.discard(snapshot.version);
+      for (const thread of this.#threads) thread.discard(version);
       throw new StartError(problem);
     }
     this.#snapshot = snapshot;
-    this.#upstreams.adopt(upstreams);
-    await Promise.all(this.#threads.map((thread) => thread.activate(snapshot.version)));
+    this.#upstreams.adopt(live);
+    await Promise.all(this.#threads.map((thread) => thread.activate(version)));
+    this.#view.snapshotVersion = version;
     this.#health.update(this.#upstreams.live);
+  }
+
+  /** The name of a backend stands for other addresses than before: the same configuration, with these. */
+  #followNames(): void {
+    this.#reloading = this.#reloading.then(async () => {
+      if (this.#stopping !== null || this.#names === null) return;
+      try {
+        await this.#switch(this.#plan, this.#names);
+        this.#log.info({ version: this.#snapshot.version }, "addresses of backends changed");
+      } catch (error) {
+        this.#log.error(`addresses of backends not followed: ${reasonOf(error)}`);
+      }
+    });
   }
 
   async #reload(): Promise<boolean> {
@@ -133,61 +187,22 @@ export class Gateway {
       return false;
     }
     for (const warning of loaded.warnings) this.#log.warn(formatProblem(warning));
-    if (
-      loaded.gateway.workers !== this.#gateway.workers ||
-      loaded.gateway.reusePort !== this.#gateway.reusePort
-    ) {
+    const { workers, reusePort } = this.#gateway;
+    if (loaded.gateway.workers !== workers || loaded.gateway.reusePort !== reusePort) {
       this.#log.warn("server.workers and server.reuse_port change with a restart only: the old values go on");
     }
     const started = performance.now();
     try {
-      const wanted = { ...loaded.snapshot, version: this.#snapshot.version + 1 };
-      const next = await this.#settle(wanted, loaded.gateway, this.#snapshot.server.listeners);
-      await this.#switch(next);
-      this.#plan = loaded.snapshot;
-      const { workers, reusePort } = this.#gateway;
-      this.#gateway = { ...loaded.gateway, workers, reusePort };
+      await this.#go(loaded.snapshot, loaded.gateway);
     } catch (error) {
-      this.#log.error(error instanceof Error ? error.message : String(error));
+      this.#log.error(reasonOf(error));
       this.#log.error("configuration not reloaded: the one before goes on");
       return false;
     }
+    this.#gateway = { ...loaded.gateway, workers, reusePort };
     const ms = Math.round(performance.now() - started);
     this.#log.info({ version: this.#snapshot.version, ms }, "configuration reloaded");
     return true;
-  }
-
-  /** Fits a snapshot to this machine: real ports, and no more connections than the file limit allows. */
-  async #settle(plan: SnapshotPlan, spec: GatewaySpec, open: readonly ListenerSpec[]): Promise<Settled> {
-    const listeners: ListenerSpec[] = [];
-    for (const [i, wanted] of plan.server.listeners.entries()) {
-      // Port 0 stays the port that the listener in its place got before.
-      const same = open.find(
-        (old, at) =>
-          old.host === wanted.host && (old.port === wanted.port || (wanted.port === 0 && at === i)),
-      );
-      // A port that is ours under another host cannot be claimed; who else is in the way makes opening it fail.
-      const ours = wanted.port !== 0 && open.some(({ port }) => port === wanted.port);
-      if (same !== undefined) listeners.push({ ...wanted, port: same.port });
-      else
-        listeners.push(ours || (spec.reusePort && wanted.port !== 0) ? wanted : await claimAddress(wanted));
-    }
-    const fileLimit = openFileLimit();
-    const allowed = connectionsWithin(fileLimit, this.workers);
-    const requested = spec.requestedMaxConnections ?? allowed.clients;
-    if (requested > allowed.clients) {
-      this.#log.warn(
-        `server.max_conn ${requested}: lowered to ${allowed.clients}, because this process may open ${fileLimit} files (two per proxied connection)`,
-      );
-    }
-    const server = {
-      ...plan.server,
-      listeners,
-      maxConnections: Math.min(requested, allowed.clients),
-      unusedBackendConnections: allowed.idlePerThread,
-    };
-    const upstreams = this.#upstreams.draft(plan.upstreams, placesOf);
-    return { snapshot: { ...plan, server, upstreams: upstreams.map(({ spec: made }) => made) }, upstreams };
   }
 
   #startThread(index: number): DataThread {
@@ -235,7 +250,7 @@ export class Gateway {
 
   async #stop(): Promise<number> {
     await this.#reloading;
-    this.#health.stop();
+    this.#view.lifecycle = "draining";
     const drained = Promise.all(this.#threads.map((thread) => thread.drain()));
     const timer = setTimeout(() => {
       for (const thread of this.#threads) thread.cut();
@@ -249,16 +264,12 @@ export class Gateway {
   async #terminate(): Promise<void> {
     this.#stopping ??= Promise.resolve(0);
     this.#health.stop();
+    this.#names?.stop();
+    await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 }
 
-/** A snapshot that fits this machine, and the upstreams in it as the control thread holds them. */
-interface Settled {
-  readonly snapshot: Snapshot;
-  readonly upstreams: readonly LiveUpstream[];
-}
-
-function placesOf({ host, port, weight, backup }: BackendPlan): readonly Place[] {
-  return [{ address: host, port, weight, backup, hostName: host }];
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -128,20 +128,26 @@ function expand(
   placesOf: (backend: BackendPlan) => readonly Place[],
 ): Omit<BackendSpec, "shared">[] {
   if (plan.socketPath !== null)
-    return [{ ...plan, hostName: "localhost", identity: identityOf(`unix:${plan.socketPath}`, plan) }];
+    return [
+      { ...plan, hostName: "localhost", identity: identityOf(`unix:${plan.socketPath}`, plan, "localhost") },
+    ];
   return placesOf(plan).map(({ address, port, weight, backup, hostName }) => {
     const authority = `${address.includes(":") ? `[${address}]` : address}:${port}`;
     const id = address === plan.host ? plan.id : `${plan.id}@${plan.srv === null ? address : authority}`;
-    const identity = identityOf(`${plan.tls === null ? "http" : "https"}://${authority}`, plan);
+    const scheme = plan.tls === null ? "http" : "https";
+    const identity = identityOf(`${scheme}://${authority}`, plan, hostName);
     return { ...plan, id, host: address, port, weight, backup, hostName, identity };
   });
 }
 
 /** Everything that a connection is made with: only who asks for the same may use it. */
-function identityOf(address: string, { tls, proxyProtocol }: BackendPlan): string {
+function identityOf(address: string, { tls, proxyProtocol }: BackendPlan, hostName: string): string {
   const proxied = proxyProtocol === null ? address : `${address} (PROXY v${proxyProtocol})`;
   if (tls === null) return proxied;
-  const how = createHash("sha256").update(JSON.stringify(tls)).digest("base64url").slice(0, 12);
+  const how = createHash("sha256")
+    .update(JSON.stringify([tls, hostName]))
+    .digest("base64url")
+    .slice(0, 12);
   return `${proxied} (TLS ${how})`;
 }
 

@@ -1,0 +1,43 @@
+// The gateway as the admin API sees it, from the parts of the control thread. Control thread.
+
+import { readFileSync } from "node:fs";
+import type { GatewayMetrics, Totals } from "../../core/metrics.ts";
+import type { LiveUpstream, Upstreams } from "../upstreams.ts";
+import type { DataThreadView, GatewayView, Lifecycle } from "./view.ts";
+
+export interface LiveParts {
+  readonly metrics: GatewayMetrics;
+  readonly upstreams: Upstreams;
+  /** By index; a thread that is replaced makes way for the next one in the same array. */
+  readonly threads: readonly DataThreadView[];
+}
+
+export class LiveView implements GatewayView {
+  readonly version = versionOfSluice();
+  readonly startedAt = Date.now();
+  lifecycle: Lifecycle = "starting";
+  snapshotVersion = 0;
+  readonly #parts: LiveParts;
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+  }
+
+  get upstreams(): readonly LiveUpstream[] {
+    return this.#parts.upstreams.live;
+  }
+
+  get dataThreads(): readonly DataThreadView[] {
+    return this.#parts.threads;
+  }
+
+  readTotals(): Totals {
+    return this.#parts.metrics.readTotals();
+  }
+}
+
+/** The manifest lies above the source and above what is compiled of it. */
+function versionOfSluice(): string {
+  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
