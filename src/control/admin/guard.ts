@@ -11,7 +11,6 @@ import { matchesAny, parseCidr, plainAddress } from "../../core/ip.ts";
 import { AdminError } from "./error.ts";
 
 const LOOPBACK = [parseCidr("127.0.0.0/8")!, parseCidr("::1")!];
-const WILDCARDS: readonly string[] = ["0.0.0.0", "::"];
 const READS: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS"];
 
 /** Whether only this machine can reach that address. */
@@ -21,15 +20,13 @@ export function isLoopback(address: string): boolean {
 
 export class Guard {
   readonly #names: ReadonlySet<string>;
-  readonly #isWildcard: boolean;
   readonly #readsNeedToken: boolean;
   readonly #writesNeedToken: boolean;
   readonly #tokenHash: Buffer | null;
 
   /** `address` is the one that is listened on. Without a token, whatever needs one is refused. */
   constructor(spec: AdminSpec, address: string, token: string | null) {
-    this.#names = new Set(["localhost", spec.host, plainAddress(address), ...spec.allowedHosts]);
-    this.#isWildcard = WILDCARDS.includes(address);
+    this.#names = new Set(["localhost", spec.host, ...spec.allowedHosts]);
     this.#readsNeedToken = !isLoopback(address);
     this.#writesNeedToken = this.#readsNeedToken || !spec.open;
     this.#tokenHash = token === null ? null : hashOf(Buffer.from(token));
@@ -87,7 +84,7 @@ export class Guard {
     }
     for (const site of request.headersDistinct["sec-fetch-site"] ?? []) {
       if (site === "same-origin" || site === "none") continue;
-      const message = `Cannot serve a page of another site (Sec-Fetch-Site: ${site}): expected same-origin or none`;
+      const message = `Cannot serve a page of another site (Sec-Fetch-Site ${quote(site)}): expected same-origin or none`;
       return new AdminError(403, "foreign_origin", message);
     }
     return null;
@@ -109,10 +106,9 @@ export class Guard {
     return new AdminError(401, "token_wrong", message, { "WWW-Authenticate": challenge });
   }
 
-  /** Names compare in lower case, addresses without brackets. */
+  /** Of several addresses that are listened on, the one of the connection counts. */
   #isOurs(name: string, { socket }: IncomingMessage): boolean {
-    if (this.#names.has(name)) return true;
-    return this.#isWildcard && name === plainAddress(socket.localAddress ?? "");
+    return this.#names.has(name) || name === plainAddress(socket.localAddress ?? "");
   }
 }
 
@@ -124,6 +120,7 @@ export function refuseType({ method, headers }: IncomingMessage): AdminError | n
   return new AdminError(415, "unsupported_media_type", message);
 }
 
+/** The name in lower case, an address without brackets. */
 function parseAuthority(text: string): { name: string; port: number | null } | null {
   const found = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text.toLowerCase());
   const name = found?.[1] ?? found?.[2];
