@@ -184,9 +184,10 @@ export class MirrorCopy extends Timed implements BackendUser {
     const { upstream, timeouts, thread } = this.#mirror;
     const backend = this.#backend!;
     const clock = Date.now();
-    const failed = head.status >= 500 && upstream.spec.ejection?.statuses.includes(head.status) === true;
+    const failed = head.status >= 500 && upstream.spec.failureStatuses.includes(head.status);
     backend.state.recordTime((performance.now() - this.#sentMs) * 1000, clock);
     backend.state.countResponse(head.status);
+    if (failed) backend.state.countFailure();
     upstream.attemptEnded(backend, failed, clock);
     this.#leaveCircuit(failed);
     if (last) this.#end();
@@ -210,9 +211,13 @@ export class MirrorCopy extends Timed implements BackendUser {
   onBackendFailed(error: GatewayError): void {
     const { upstream } = this.#mirror;
     const backend = this.#backend!;
-    backend.state.countFailure();
-    upstream.attemptEnded(backend, true, Date.now());
-    this.#leaveCircuit(true);
+    const isStale = error.code === "upstream_closed" && this.#connection?.reused === true;
+    // That a backend closes a connection that was not used says nothing against it.
+    if (!isStale) {
+      backend.state.countFailure();
+      upstream.attemptEnded(backend, true, Date.now());
+    }
+    this.#leaveCircuit(isStale ? null : true);
     this.#end();
     if (this.#sentMs === 0) this.#drop(error.message);
     else this.#report("the copy of a request failed", error.message);

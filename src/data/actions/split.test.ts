@@ -147,6 +147,20 @@ describe("a split by key", () => {
     for (const count of Object.values(moved)) assertShare(count, USERS.length, 0.05);
   });
 
+  it("moves nobody of what lies at the other end", () => {
+    const before = homes([
+      ["canary", 5],
+      ["stable", 90],
+      ["beta", 5],
+    ]);
+    const after = homes([
+      ["canary", 10],
+      ["stable", 85],
+      ["beta", 5],
+    ]);
+    assert.deepEqual(Object.keys(moves(before, after)), ["stable>canary"]);
+  });
+
   it("goes by the client's address where the key is missing", () => {
     const split = splitOf([
       ["a", 50],
