@@ -44,12 +44,12 @@ test("an upstream has the default rules where the file has none, or not all of t
   const rules = {
     name: "web",
     queue: { size: 1000, timeoutMs: 5_000 },
+    failureStatuses: [502, 503, 504],
     ejection: {
       failures: 5,
       failureShare: null,
       windowMs: 10_000,
       minRequests: 20,
-      statuses: [502, 503, 504],
       timeMs: 10_000,
       maxTimeMs: 300_000,
       maxShare: 0.5,

@@ -17,13 +17,13 @@ export function compileUpstream(
     name,
     backends: backends.filter(({ active }) => active).map((backend) => compileBackend(name, backend, files)),
     queue: { size: queue.size, timeoutMs: queue.timeout },
+    failureStatuses: ejection.statuses,
     ejection: ejection.enabled
       ? {
           failures: ejection.failures,
           failureShare: ejection.failure_share ?? null,
           windowMs: ejection.window,
           minRequests: ejection.min_requests,
-          statuses: ejection.statuses,
           timeMs: ejection.time,
           maxTimeMs: Math.max(ejection.max_time, ejection.time),
           maxShare: ejection.max_share,

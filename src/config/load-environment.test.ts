@@ -140,7 +140,7 @@ routing:
     ],
   );
   assert.deepEqual(
-    [upstream!.ejection?.failureShare, upstream!.ejection?.maxShare, upstream!.ejection?.statuses],
+    [upstream!.ejection?.failureShare, upstream!.ejection?.maxShare, upstream!.failureStatuses],
     [0.125, 0.25, [503]],
   );
   assert.deepEqual(upstream!.retryBudget, { share: 1, least: 1 });

@@ -59,6 +59,8 @@ export interface ListenerSpec {
 export interface UpstreamRules {
   readonly name: string;
   readonly queue: { readonly size: number; readonly timeoutMs: number };
+  /** Answers that count as failures of a backend. */
+  readonly failureStatuses: readonly number[];
   /** Null for none. */
   readonly ejection: EjectionSpec | null;
   /** Null for none. */
@@ -93,7 +95,6 @@ export interface EjectionSpec {
   readonly failureShare: number | null;
   readonly windowMs: number;
   readonly minRequests: number;
-  readonly statuses: readonly number[];
   readonly timeMs: number;
   readonly maxTimeMs: number;
   readonly maxShare: number;

@@ -14,7 +14,8 @@ export class DataThread {
   readonly #log: Log;
   /** Who waits for an answer of that type. */
   readonly #waiting = new Map<FromDataThread["type"], (message: FromDataThread) => void>();
-  running = true;
+  /** It serves: from the first snapshot that it activated to its end. */
+  running = false;
   /** Resolves when the worker ended, with the error that ended it or null. */
   readonly ended: Promise<Error | null>;
 
@@ -48,7 +49,8 @@ export class DataThread {
   }
 
   async activate(version: number): Promise<void> {
-    await this.#ask({ type: "activate", version }, "activated");
+    const answer = await this.#ask({ type: "activate", version }, "activated");
+    if (answer !== null) this.running = true;
   }
 
   discard(version: number): void {

@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import type { BackendPlan, BackendSpec, UpstreamPlan, UpstreamSpec } from "../config/snapshot.ts";
+import { authorityOf } from "../core/authority.ts";
 import { BackendState, Check, createBackendState } from "../core/shared/backend-state.ts";
 import { createUpstreamState, UpstreamState } from "../core/shared/upstream-state.ts";
 
@@ -132,7 +133,7 @@ function expand(
       { ...plan, hostName: "localhost", identity: identityOf(`unix:${plan.socketPath}`, plan, "localhost") },
     ];
   return placesOf(plan).map(({ address, port, weight, backup, hostName }) => {
-    const authority = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+    const authority = authorityOf(address, port);
     const id = address === plan.host ? plan.id : `${plan.id}@${plan.srv === null ? address : authority}`;
     const scheme = plan.tls === null ? "http" : "https";
     const identity = identityOf(`${scheme}://${authority}`, plan, hostName);

@@ -46,7 +46,7 @@ export class TestGateway {
     const command = [...(options.prefix ?? []), process.execPath, MAIN, "run", "-c", this.configFile];
     this.process = spawn(command[0]!, command.slice(1), {
       cwd: this.folder,
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, STATE_DIRECTORY: join(this.folder, "state"), ...options.env },
       stdio: ["ignore", options.stdout ?? "ignore", "pipe"],
     });
     for (const input of [this.process.stderr, this.process.stdout]) {

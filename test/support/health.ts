@@ -66,6 +66,7 @@ export function upstream(backends: readonly BackendSpec[], rules: Partial<Upstre
   const spec: UpstreamSpec = {
     name: "origin",
     queue: { size: QUEUE_SIZE, timeoutMs: 5000 },
+    failureStatuses: [502, 503, 504],
     ejection: ejection(),
     circuit: null,
     retryBudget: { share: 0.2, least: 3 },
@@ -91,7 +92,6 @@ export function ejection(settings: Partial<EjectionSpec> = {}): EjectionSpec {
     failureShare: null,
     windowMs: 10_000,
     minRequests: 20,
-    statuses: [502, 503, 504],
     timeMs: 10_000,
     maxTimeMs: 300_000,
     maxShare: 0.5,

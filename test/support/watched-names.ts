@@ -105,6 +105,11 @@ export function planOf(own: Partial<BackendPlan>): BackendPlan {
 
 function upstreamOf(backends: readonly BackendPlan[]): UpstreamPlan {
   const limits = { queue: { size: 0, timeoutMs: 1 }, ejection: null, circuit: null };
-  const rest = { retryBudget: { share: 0, least: 0 }, slowStartMs: 0, panicThreshold: 0 };
+  const rest = {
+    failureStatuses: [],
+    retryBudget: { share: 0, least: 0 },
+    slowStartMs: 0,
+    panicThreshold: 0,
+  };
   return { name: "u", ...limits, ...rest, backends };
 }

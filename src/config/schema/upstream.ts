@@ -138,7 +138,9 @@ const ejection = z
     statuses: z
       .array(wholeNumber(500, 599))
       .prefault([502, 503, 504])
-      .describe("Answers that count as failures, beside connections that fail."),
+      .describe(
+        "Answers that count as failures, here and for the circuit breaker, beside connections that fail.",
+      ),
     time: duration("above 0")
       .prefault(STANDARD_EJECTION_TIME)
       .describe("How long a backend is out the first time; each time in a row doubles it."),

@@ -1,6 +1,6 @@
 // The answer of `/api/v1/backends`: every backend and its upstream as the data threads see them now. Control thread.
 
-import type { BackendSpec } from "../../config/snapshot.ts";
+import { addressOf } from "../../core/authority.ts";
 import { type BackendState, Check } from "../../core/shared/backend-state.ts";
 import type { LiveBackend, LiveUpstream } from "../upstreams.ts";
 
@@ -60,11 +60,6 @@ export function backendStatus(state: BackendState, slowStartMs: number, nowMs: n
   if (state.check === Check.failed) return "down";
   if (state.ejected) return "ejected";
   return state.slowStarting && nowMs - state.slowSince < slowStartMs ? "slow_start" : "up";
-}
-
-function addressOf({ host, port, socketPath }: BackendSpec): string {
-  if (socketPath !== null) return `unix:${socketPath}`;
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Microseconds, and ten-thousandths of a share, are enough. */

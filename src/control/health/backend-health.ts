@@ -2,11 +2,12 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { BackendSpec, UpstreamSpec } from "../../config/snapshot.ts";
+import { addressOf } from "../../core/authority.ts";
 import { type BackendState, Check } from "../../core/shared/backend-state.ts";
 import type { UpstreamState } from "../../core/shared/upstream-state.ts";
 import type { Log } from "../log.ts";
 import type { CheckOutcome } from "./check-attempt.ts";
-import { addressOf, CheckTarget } from "./check-target.ts";
+import { CheckTarget } from "./check-target.ts";
 import { Checker } from "./checker.ts";
 import { EjectionWatch } from "./ejection-watch.ts";
 import type { Turns } from "./turns.ts";

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext } from "node:tls";
 import type { BackendSpec, BackendTls, HealthCheckSpec } from "../../config/snapshot.ts";
+import { authorityOf } from "../../core/authority.ts";
 
 /** "PROXY UNKNOWN", and a header of version 2 with the command LOCAL: a connection of the gateway's own (proxy-protocol.txt). */
 const PROXY_HEADERS = {
@@ -30,8 +31,9 @@ export class CheckTarget {
     this.place = socketPath === null ? { host: backend.host, port } : { path: socketPath };
     this.proxyHeader = proxyProtocol === null ? null : PROXY_HEADERS[proxyProtocol];
     const standardPort = socketPath !== null || port === (tls === null ? 80 : 443);
-    this.authority = bracketed(check.host ?? hostName);
-    if (check.host === null && !standardPort) this.authority += `:${port}`;
+    const withPort = authorityOf(check.host ?? hostName, port);
+    const isPortNamed = check.host === null && !standardPort;
+    this.authority = isPortNamed ? withPort : withPort.slice(0, withPort.lastIndexOf(":"));
     this.expectedStatus = describeRanges(check.statuses);
     this.#tls = tls;
     this.#name = tls?.serverName ?? hostName;
@@ -54,15 +56,6 @@ export class CheckTarget {
     };
     return this.#tlsOptions;
   }
-}
-
-/** As an address stands in a URL, a Host field or a log. */
-export function addressOf({ host, port, socketPath }: BackendSpec): string {
-  return socketPath === null ? `${bracketed(host)}:${port}` : `unix:${socketPath}`;
-}
-
-function bracketed(host: string): string {
-  return isIP(host) === 6 ? `[${host}]` : host;
 }
 
 /** `200-399, 418` */

@@ -1,6 +1,7 @@
 // The head of a request as a backend gets it.
 
 import type { BackendSpec, ProxySpec } from "../../config/snapshot.ts";
+import { authorityOf } from "../../core/authority.ts";
 import { type Exchange, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
 import { renderTemplate } from "../../core/template.ts";
@@ -47,7 +48,7 @@ function targetOf({ request }: Exchange, { stripPrefix, rewrite }: ProxySpec): s
 /** What a client of HTTP/1.0 that names no host is taken to mean. */
 function ownHost({ hostName, port, socketPath }: BackendSpec): string {
   if (socketPath !== null) return "localhost";
-  return `${hostName.includes(":") ? `[${hostName}]` : hostName}:${port}`;
+  return authorityOf(hostName, port);
 }
 
 /** A prefix ends at the border of a segment: `/api` is none of `/apix`. */

@@ -299,7 +299,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     exchange.upstreamMs = nowMs - exchange.startedMs;
     backend.state.recordTime((nowMs - this.#sentMs) * 1000, clock);
     if (status >= 200) backend.state.countResponse(status);
-    const failed = status >= 500 && this.#upstream.spec.ejection?.statuses.includes(status) === true;
+    const failed = status >= 500 && this.#upstream.spec.failureStatuses.includes(status);
     if (failed) backend.state.countFailure();
     this.#upstream.attemptEnded(backend, failed, clock);
     if (status >= 400 && mayRetryStatus(status, this.#attemptSoFar(), this.#route.spec.retry)) {

@@ -2,6 +2,7 @@
 // how it went.
 
 import type { UpstreamSpec } from "../../config/snapshot.ts";
+import { addressOf } from "../../core/authority.ts";
 import { Counter } from "../../core/metrics.ts";
 import type { RollingCounts } from "../../core/shared/rolling-counts.ts";
 import type { UpstreamState } from "../../core/shared/upstream-state.ts";
@@ -24,6 +25,8 @@ export class Upstream {
   readonly #primaries: number;
   /** Filled for each choice. */
   readonly #candidates: Backend[] = [];
+  /** Those that start slowly and do not take part in this choice. */
+  readonly #slow: Backend[] = [];
   /** After `candidates`: some backend was up, but had no room. */
   full = false;
 
@@ -77,18 +80,20 @@ export class Upstream {
 
   #collect(backup: boolean, tried: readonly Backend[], panic: boolean): void {
     const list = this.#candidates;
+    const slow = this.#slow;
     list.length = 0;
-    let slow: Backend | null = null;
+    slow.length = 0;
     for (let i = 0; i < this.backends.length; i++) {
       const backend = this.backends[i]!;
       const { state, spec } = backend;
       if (spec.backup !== backup || !(panic || state.up)) continue;
       if (tried.length > 0 && tried.includes(backend)) continue;
       if (!backend.pool.hasRoom) this.full = true;
-      else if (state.slowStarting && this.#waitsForItsShare(backend)) slow ??= backend;
+      else if (state.slowStarting && this.#waitsForItsShare(backend)) slow.push(backend);
       else list.push(backend);
     }
-    if (list.length === 0 && slow !== null) list.push(slow);
+    // All of them, or the first would get nearly everything when all came back together.
+    if (list.length === 0) list.push(...slow);
   }
 
   /** A backend that came back takes part in a growing share of the choices: a tenth at first, all in the end. */
@@ -150,7 +155,7 @@ export class Upstream {
     this.#thread.reporter.report("warn", "ejections", "backend ejected", {
       upstream: this.spec.name,
       backend: spec.id,
-      address: spec.identity,
+      address: addressOf(spec),
       reason,
       for_ms: Math.round(state.ejectedUntil - nowMs),
     });
