@@ -111,12 +111,12 @@ describe("a file with every setting", () => {
         name: "web",
         backends: backendsOf(certificates),
         queue: { size: 10, timeoutMs: 1_000 },
+        failureStatuses: [500, 503],
         ejection: {
           failures: 2,
           failureShare: 0.3,
           windowMs: 3_000,
           minRequests: 4,
-          statuses: [500, 503],
           timeMs: 5_000,
           maxTimeMs: 6_000,
           maxShare: 0.7,

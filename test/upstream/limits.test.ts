@@ -141,7 +141,51 @@ describe("max_conn", { timeout: 60_000 }, () => {
   });
 });
 
+/** Where the admin API of a gateway is. */
+async function adminOf(gateway: TestGateway): Promise<string> {
+  const { msg } = await gateway.logged((line) => line.msg.startsWith("admin API on "));
+  return msg.slice("admin API on ".length);
+}
+
+/** Exchanges that wait for the only upstream. */
+async function waitingIn(admin: string): Promise<number> {
+  const answer = await fetch(`${admin}/api/v1/backends`);
+  const { upstreams } = (await answer.json()) as { upstreams: ReadonlyArray<{ waiting: number }> };
+  return upstreams[0]!.waiting;
+}
+
 describe("the queue", { timeout: 60_000 }, () => {
+  for (const workers of [1, 2, 4]) {
+    it(`serves in the order of arrival, whichever the thread, with ${workers} data threads`, async (t) => {
+      const order: string[] = [];
+      const backend = new CountingBackend((own, request, response) => {
+        order.push(request.url!);
+        own.held.push(response);
+      });
+      const port = await backend.listen(t);
+      const text = config(port, 1, "timeout: 30s");
+      const gateway = await gatewayFor(t, `${text}admin: { port: 0 }\n`, workers);
+      const admin = await adminOf(gateway);
+      const all = await clients(t, gateway, 24);
+      // Each has joined the line before the next one asks.
+      for (const [i, client] of all.entries()) {
+        client.send(`GET /${i} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        if (i === 0) await until(() => backend.requests === 1);
+        else while ((await waitingIn(admin)) < i);
+      }
+      for (let i = 0; i < all.length; i++) {
+        await until(() => backend.held.length > i);
+        backend.held[i]!.end("ok");
+      }
+      for (const client of all) assert.equal((await client.answer()).status, 200);
+      assert.deepEqual(
+        order,
+        all.map((_, i) => `/${i}`),
+      );
+      assert.equal(backend.mostConnections, 1);
+    });
+  }
+
   it("is bounded: the next one gets 503 with Retry-After at once", async (t) => {
     const backend = new CountingBackend((own, _request, response) => own.held.push(response));
     const port = await backend.listen(t);
