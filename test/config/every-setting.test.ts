@@ -130,6 +130,7 @@ describe("a file with every setting", () => {
         name: "canary",
         backends: [{ ...PLAIN, id: "canary-::1-81", host: "::1", port: 81 }],
         queue: { size: 1_000, timeoutMs: 5_000 },
+        failureStatuses: [502, 503, 504],
         ejection: null,
         circuit: null,
         retryBudget: { share: 0.2, least: 3 },
