@@ -2,8 +2,8 @@
 //
 //   ten buckets, each a tenth of the window:  | epoch, all, some | epoch, all, some | …
 //
-// A bucket whose epoch has passed is emptied by the first that counts in it; a count of another thread in that very
-// moment may be lost.
+// A bucket whose epoch has passed is emptied by the first that counts in it. It takes off what was there before, so that
+// what other threads count meanwhile stays, however long the system stops it in between.
 
 const BUCKETS = 10;
 const EPOCH = 0;
@@ -53,9 +53,12 @@ export class RollingCounts {
     const cells = this.#cells;
     const epoch = number | 0;
     const found = Atomics.load(cells, bucket + EPOCH);
-    if (found !== epoch && Atomics.compareExchange(cells, bucket + EPOCH, found, epoch) === found) {
-      Atomics.store(cells, bucket + ALL, 0);
-      Atomics.store(cells, bucket + SOME, 0);
+    if (found === epoch) return bucket;
+    const all = Atomics.load(cells, bucket + ALL);
+    const some = Atomics.load(cells, bucket + SOME);
+    if (Atomics.compareExchange(cells, bucket + EPOCH, found, epoch) === found) {
+      Atomics.sub(cells, bucket + ALL, all);
+      Atomics.sub(cells, bucket + SOME, some);
     }
     return bucket;
   }

@@ -20,7 +20,7 @@ const OPEN_UNTIL_OFFSET = 16;
 
 const CLOSED = 0;
 const OPEN = 1;
-/** One exchange is on trial. */
+/** One exchange is on trial: this, and the index of its thread added. */
 const TRIAL = 2;
 
 export function createUpstreamState(threads: number, queueSize: number): SharedArrayBuffer {
@@ -97,20 +97,23 @@ export class UpstreamState {
 
   /** Opens a closed circuit; returns false when another thread did. */
   open(untilMs: number): boolean {
+    // An exchange that began before it opened and fails now must not keep it open for longer.
+    if (Atomics.load(this.#ints, CIRCUIT) !== CLOSED) return false;
     this.#openUntil[0] = untilMs;
     return Atomics.compareExchange(this.#ints, CIRCUIT, CLOSED, OPEN) === CLOSED;
   }
 
   /** Claims the one trial of an open circuit whose time is over. */
-  tryTrial(nowMs: number): boolean {
+  tryTrial(thread: number, nowMs: number): boolean {
     if (nowMs < this.openUntil) return false;
-    return Atomics.compareExchange(this.#ints, CIRCUIT, OPEN, TRIAL) === OPEN;
+    return Atomics.compareExchange(this.#ints, CIRCUIT, OPEN, TRIAL + thread) === OPEN;
   }
 
-  /** The trial is over. `untilMs` is null where it went well. */
-  endTrial(untilMs: number | null): void {
+  /** The trial of that thread is over, if it has one. `untilMs` is null where it went well. */
+  endTrial(thread: number, untilMs: number | null): void {
+    if (Atomics.load(this.#ints, CIRCUIT) !== TRIAL + thread) return;
     if (untilMs !== null) this.#openUntil[0] = untilMs;
-    Atomics.compareExchange(this.#ints, CIRCUIT, TRIAL, untilMs === null ? CLOSED : OPEN);
+    Atomics.store(this.#ints, CIRCUIT, untilMs === null ? CLOSED : OPEN);
   }
 
   /** Gives back what a data thread held that ended. */
@@ -118,8 +121,7 @@ export class UpstreamState {
     Atomics.sub(this.#ints, PENDING, this.#ints[OWN_PENDING + thread]!);
     this.#ints[OWN_PENDING + thread] = 0;
     this.line.forgetThread(thread);
-    // The trial may have been its own; if not, another one does no harm.
-    this.endTrial(0);
+    this.endTrial(thread, 0);
   }
 
   #tryAdd(cell: number, most: number): boolean {

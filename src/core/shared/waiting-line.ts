@@ -42,12 +42,12 @@ export class WaitingLine {
     return Atomics.load(this.#cells, WAITING);
   }
 
-  /** Goes to the end of the line. Returns the place, or `LINE_FULL`. */
-  join(thread: number): number {
+  /** Goes to the end of the line. Returns the place, or `LINE_FULL` where `most` wait already. */
+  join(thread: number, most: number = this.#size): number {
     const cells = this.#cells;
     return exclusively(cells, LOCK, () => {
       const waiting = cells[WAITING]!;
-      if (waiting >= this.#size) return LINE_FULL;
+      if (waiting >= this.#size || waiting >= most) return LINE_FULL;
       // Places that were never used follow each other; those that were given back are linked from FREE.
       let place = cells[FREE]!;
       if (place === 0) place = waiting + 1;

@@ -32,12 +32,12 @@ export class Circuit {
     const { pending } = this.#spec;
     let pass: Pass = Pass.ordinary;
     if (this.#state.circuit !== "closed") {
-      if (!this.#state.tryTrial(nowMs))
+      if (!this.#state.tryTrial(this.#thread.index, nowMs))
         return new GatewayError("circuit_open", `the circuit of upstream "${this.#upstream}" is open`);
       pass = Pass.trial;
     }
     if (!this.#state.tryPend(this.#thread.index, pending ?? Number.MAX_SAFE_INTEGER)) {
-      if (pass === Pass.trial) this.#state.endTrial(nowMs);
+      if (pass === Pass.trial) this.#state.endTrial(this.#thread.index, nowMs);
       return new GatewayError(
         "circuit_open",
         `upstream "${this.#upstream}" has ${pending} pending exchanges`,
@@ -51,11 +51,11 @@ export class Circuit {
     this.#state.endPending(this.#thread.index);
     const { failureShare, minRequests, openMs } = this.#spec;
     if (pass === Pass.trial) {
-      this.#state.endTrial(failed === false ? null : failed === null ? nowMs : nowMs + openMs);
-      if (failed === false) {
-        this.#window.clear();
-        this.#report("info", "circuit closed", {});
-      }
+      // Before it closes: the next failure would find those that opened it.
+      if (failed === false) this.#window.clear();
+      const untilMs = failed === false ? null : failed === null ? nowMs : nowMs + openMs;
+      this.#state.endTrial(this.#thread.index, untilMs);
+      if (failed === false) this.#report("info", "circuit closed", {});
       return;
     }
     if (failureShare === null || failed === null) return;

@@ -51,8 +51,7 @@ export class Queue extends Timed {
 
   /** Goes to the end of the line; null when `size` wait already. It may be its turn at once, during the call. */
   join(waiter: Waiter, size: number, timeoutMs: number): Ticket | null {
-    if (this.waiting >= size) return null;
-    const place = this.#line.join(this.#thread.index);
+    const place = this.#line.join(this.#thread.index, size);
     if (place === LINE_FULL) return null;
     const ticket = new Ticket(waiter, place, this);
     this.#waiting.add(ticket);
