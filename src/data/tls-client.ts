@@ -60,7 +60,7 @@ export class TlsClient {
     let early: Buffer | undefined;
     socket.once("secureConnect", () => {
       secure = true;
-      if (!socket.isSessionReused()) this.#sessionUntil = endOfSessions(socket);
+      if (!socket.isSessionReused()) this.#sessionUntil = this.#endOfSessions(socket);
       this.#session = early ?? this.#session;
     });
     // Only who listens from the start gets those of TLS 1.2. One of a handshake that fails yet would pass for a good one.
@@ -75,17 +75,18 @@ export class TlsClient {
     return socket;
   }
 
+  #endOfSessions(socket: TLSSocket): number {
+    const latest = Date.now() + MAX_SESSION_MS;
+    if (this.#options.rejectUnauthorized === false) return latest;
+    return Math.min(latest, socket.getPeerX509Certificate()?.validToDate.getTime() ?? 0);
+  }
+
   #checkName(certificate: PeerCertificate): Error | undefined {
     if (checkServerIdentity(this.name, certificate) === undefined) return undefined;
     const { subjectaltname, subject } = certificate;
     const names = (subjectaltname ?? `CN:${subject?.CN ?? ""}`).slice(0, SHOWN_NAMES);
     return new Error(`its certificate is for ${names}: expected "${this.name}"`);
   }
-}
-
-function endOfSessions(socket: TLSSocket): number {
-  const certificateEnds = socket.getPeerX509Certificate()?.validToDate.getTime() ?? 0;
-  return Math.min(certificateEnds, Date.now() + MAX_SESSION_MS);
 }
 
 /** Writes to the connection below, at "connect". */

@@ -31,6 +31,7 @@ interface Case {
   /** Options of a TLS server, or a plain one. */
   readonly server: () => TlsOptions | ((connection: RawConnection) => unknown);
   readonly tls?: () => string;
+  readonly host?: string;
 }
 
 /** Gateways with an upstream and a route for each case: `/0`, `/1`, … */
@@ -54,7 +55,7 @@ class Cases {
     const first = this.backends.length;
     const upstreams: string[] = [];
     const routes: string[] = [];
-    for (const [at, { server, tls }] of cases.entries()) {
+    for (const [at, { server, tls, host = "127.0.0.1" }] of cases.entries()) {
       const i = first + at;
       const kind = server();
       const backend =
@@ -64,7 +65,7 @@ class Cases {
       this.backends.push(backend);
       const settings = tls?.() ?? `${trusted()}, server_name: backend.test`;
       upstreams.push(
-        `u${i}: [{ host: 127.0.0.1, port: ${backend.port}, scheme: https, tls: { ${settings} } }]`,
+        `u${i}: [{ host: ${host}, port: ${backend.port}, scheme: https, tls: { ${settings} } }]`,
       );
       routes.push(`r${i}: { path: /${i}, upstream: u${i} }`);
     }
@@ -246,6 +247,14 @@ describe("a handshake with a backend", { timeout: 30_000 }, () => {
           ["backend.test", "http/1.1", "TLSv1.3"],
         );
       },
+    },
+    {
+      title: "names the host of the file, where nothing else is said",
+      server: () => ({}),
+      tls: trusted,
+      host: "localhost",
+      check: (socket) =>
+        assert.equal((socket as TLSSocket & { servername: unknown }).servername, "localhost"),
     },
     {
       title: "checks the certificate for an address, and names none",
