@@ -27,6 +27,8 @@ export abstract class Timed {
 export class Deadlines {
   /** Coarse clock in milliseconds; never goes back. It rests while the thread stands still. */
   now = 0;
+  /** `Date.now()` of the last sweep: for what need not be exact and is asked for with every request. */
+  wallMs = Date.now();
   readonly #slots: Array<Timed | null> = new Array(SLOTS).fill(null);
   readonly #startedAt = performance.now();
   #sweptAtMs = 0;
@@ -68,6 +70,7 @@ export class Deadlines {
   sweep(elapsedMs: number): void {
     this.now += Math.min(elapsedMs - this.#sweptAtMs, MAX_STEP_MS);
     this.#sweptAtMs = elapsedMs;
+    this.wallMs = Date.now();
     const last = Math.floor(this.now / TICK_MS);
     while (this.#tick < last) {
       this.#tick++;

@@ -47,6 +47,8 @@ export type Check = (typeof Check)[keyof typeof Check];
 
 /** The time constant of the response time: what is older than this counts little. */
 const TIME_DECAY_MS = 10_000;
+/** Of one measure among all. */
+const LEAST_WEIGHT = 0.01;
 /** A report has faded out after this. */
 const REPORT_MS = 30_000;
 
@@ -167,9 +169,8 @@ export class BackendState {
   recordTime(us: number, nowMs: number): void {
     const { floats } = this;
     const since = Math.max(0, nowMs - floats[TIME_AT]!);
-    const kept = Math.exp(-since / TIME_DECAY_MS);
-    // Answers that come in the same millisecond count too.
-    const weight = Math.max(1 - kept, 0.01);
+    // Answers that come at the same time count too.
+    const weight = since === 0 ? LEAST_WEIGHT : Math.max(1 - Math.exp(-since / TIME_DECAY_MS), LEAST_WEIGHT);
     floats[TIME_US]! += (us - floats[TIME_US]!) * weight;
     floats[TIME_AT] = nowMs;
   }

@@ -37,9 +37,12 @@ export class WaitingLine {
     this.#size = size;
   }
 
-  /** Waiters over all threads. */
+  /**
+   * Waiters over all threads. Asked for with every request, so it is read plainly: whoever made room has just changed a
+   * count with `Atomics`, which orders this read behind it.
+   */
   get waiting(): number {
-    return Atomics.load(this.#cells, WAITING);
+    return this.#cells[WAITING]!;
   }
 
   /** Goes to the end of the line. Returns the place, or `LINE_FULL` where `most` wait already. */

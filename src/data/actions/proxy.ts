@@ -67,13 +67,17 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   /** Waits for the request to be whole. */
   #copy: MirrorCopy | null = null;
   #sent = 0;
-  #sentMs = 0;
+  /** The start of the exchange, unless the request had to wait before it was sent. */
+  #sentMs: number;
+  /** A good response began: what it is to its backend is known at its end. */
+  #answering = false;
 
   constructor(route: ProxyRoute, upstream: Upstream, balancer: Balancer, exchange: Exchange) {
     this.#route = route;
     this.#upstream = upstream;
     this.#balancer = balancer;
     this.#exchange = exchange;
+    this.#sentMs = exchange.startedMs;
   }
 
   start(): void {
@@ -110,6 +114,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       this.#backend = backend;
       this.#connection = connection;
       this.#exchange.backend = backend.spec.id;
+      if (isTurn || this.#tried.length > 0) this.#sentMs = performance.now();
       if (connection.usable) this.#send(connection);
       return true;
     }
@@ -162,6 +167,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   }
 
   onConnected(): void {
+    this.#sentMs = performance.now();
     if (this.#connection !== null) this.#send(this.#connection);
   }
 
@@ -171,9 +177,8 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     const { spec, state } = this.#backend!;
     const { metrics, active } = this.#route.thread;
     this.#head ??= new ForwardedHead(exchange, this.#route.spec, active.server.realIpHeader);
-    this.#sentMs = performance.now();
     if (this.#sent++ === 0) {
-      this.#upstream.countRequest(Date.now());
+      this.#upstream.countRequest(this.#route.thread.deadlines.wallMs);
       if (this.#route.mirror !== null) this.#copy = this.#route.mirror.copyOf(exchange);
     }
     state.countRequest();
@@ -260,6 +265,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   onAborted(): void {
     this.#endWait();
     this.#leaveCircuit(null);
+    this.#answerEnded();
     this.#connection?.retire();
     this.#connection = null;
   }
@@ -295,16 +301,19 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     const exchange = this.#exchange;
     const backend = this.#backend!;
     const nowMs = performance.now();
-    const clock = Date.now();
+    const clock = this.#route.thread.deadlines.wallMs;
     exchange.upstreamMs = nowMs - exchange.startedMs;
     backend.state.recordTime((nowMs - this.#sentMs) * 1000, clock);
     if (status >= 200) backend.state.countResponse(status);
     const failed = status >= 500 && this.#upstream.spec.failureStatuses.includes(status);
     if (failed) backend.state.countFailure();
-    this.#upstream.attemptEnded(backend, failed, clock);
+    // A good head alone would end a row of failures, also of a backend that breaks off every body.
+    if (failed || last) this.#upstream.attemptEnded(backend, failed, clock);
+    else this.#answering = true;
     if (status >= 400 && mayRetryStatus(status, this.#attemptSoFar(), this.#route.spec.retry)) {
       const isWorthIt = this.#upstream.candidates([...this.#tried, backend]).length > 0;
       if (isWorthIt && this.#upstream.tryRepeat(clock)) {
+        this.#answerEnded();
         if (!last) this.#connection?.retire();
         this.#connection = null;
         this.#again(backend);
@@ -320,9 +329,16 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   }
 
   onResponseEnd(trailers: HeaderList | null): void {
+    this.#answerEnded();
     this.#connection = null;
     this.#exchange.action = null;
     this.#exchange.client.sendEnd(trailers);
+  }
+
+  #answerEnded(): void {
+    if (!this.#answering) return;
+    this.#answering = false;
+    this.#upstream.attemptEnded(this.#backend!, false, this.#route.thread.deadlines.wallMs);
   }
 
   onSwitch(head: ResponseHead, protocol: string, backend: TunnelEnd): void {
@@ -344,12 +360,15 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     this.#connection = null;
     this.#lastError = error;
     const clock = Date.now();
-    // That a backend closes a connection that was not used says nothing against it.
-    if (!isStale) {
+    const isOpen = this.#exchange.status === 0;
+    // That a backend closes a connection that was not used says nothing against it, and a response with a status that
+    // is a failure was counted with its head.
+    if (!isStale && (isOpen || this.#answering)) {
+      this.#answering = false;
       backend.state.countFailure();
       this.#upstream.attemptEnded(backend, true, clock);
     }
-    if (this.#exchange.status === 0) {
+    if (isOpen) {
       const next = mayRetry(error.code, { ...this.#attemptSoFar(), unsent }, this.#route.spec.retry);
       if (next === "moves on") {
         this.#again(backend);
@@ -357,9 +376,11 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       }
       // A backend may close an unused connection in the moment in which a request is sent on it: the same one may
       // be asked again on a new connection (RFC 9112 section 9.3.1), where there is no other.
-      const isAlone = this.#upstream.candidates([...this.#tried, backend]).length === 0;
-      if (next === "repeats" && (!isAlone || isStale) && this.#upstream.tryRepeat(clock)) {
-        this.#again(isAlone ? null : backend);
+      const isOther = this.#upstream.candidates([...this.#tried, backend]).length > 0;
+      // One that has no room now is waited for, as for a first attempt.
+      const isWorthIt = isOther || isStale || this.#upstream.full;
+      if (next === "repeats" && isWorthIt && this.#upstream.tryRepeat(clock)) {
+        this.#again(isStale && !isOther ? null : backend);
         return;
       }
     }
