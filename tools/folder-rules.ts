@@ -19,7 +19,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     builtins: ["node:fs", "node:os", "node:path"],
     packages: ["yaml", "zod"],
   },
-  "src/wire/": { paths: ["src/core/"], types: ["src/config/"], builtins: [], packages: [] },
+  "src/wire/": { paths: ["src/core/"], types: ["src/config/"], builtins: ["node:tls"], packages: [] },
   "src/data/": {
     paths: ["src/core/", "src/config/snapshot.ts", "src/wire/"],
     builtins: "every",

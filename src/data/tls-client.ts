@@ -13,7 +13,7 @@ import {
   type TLSSocket,
 } from "node:tls";
 import type { BackendSpec, BackendTls } from "../config/snapshot.ts";
-import { trustSystem } from "./authorities.ts";
+import { trustSystem } from "../wire/authorities.ts";
 
 /** A session stands for a certificate that was checked: this long, and not past its end. */
 const MAX_SESSION_MS = 24 * 60 * 60 * 1000;

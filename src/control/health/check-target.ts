@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext } from "node:tls";
 import type { BackendSpec, BackendTls, HealthCheckSpec } from "../../config/snapshot.ts";
 import { authorityOf } from "../../core/authority.ts";
+import { trustSystem } from "../../wire/authorities.ts";
 
 /** "PROXY UNKNOWN", and a header of version 2 with the command LOCAL: a connection of the gateway's own (proxy-protocol.txt). */
 const PROXY_HEADERS = {
@@ -42,11 +43,13 @@ export class CheckTarget {
   /** Null for a backend without TLS. Throws on certificates that cannot be read. */
   get tlsOptions(): ConnectionOptions | null {
     if (this.#tls === null) return null;
+    if (this.#tls.ca === null && this.#tls.verify) trustSystem();
     this.#tlsOptions ??= {
       secureContext: createSecureContext({
         ca: this.#tls.ca ?? undefined,
         cert: this.#tls.cert ?? undefined,
         key: this.#tls.key ?? undefined,
+        minVersion: "TLSv1.2",
       }),
       rejectUnauthorized: this.#tls.verify,
       // The name that the certificate must have. SNI is for names only (RFC 6066 section 3).

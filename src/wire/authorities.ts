@@ -1,4 +1,5 @@
-// The authorities that a data thread trusts where a backend has none of its own: those of the system.
+// The authorities that a thread trusts where a backend has none of its own: those of the system. Data threads, and the
+// control thread for its health checks.
 
 import * as tls from "node:tls";
 
