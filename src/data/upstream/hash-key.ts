@@ -19,7 +19,8 @@ export function readHashKey({ request, clientAddress }: Exchange, key: HashKey):
     case "path":
       return request.path;
     case "header":
-      return request.headers.find(key.name) || null;
+      // A second attempt finds no Host among the fields any more.
+      return (key.name === "host" ? request.authority : request.headers.find(key.name)) || null;
     case "cookie": {
       // RFC 6265 section 5.4: one field. HTTP/2 may split it, and whoever reads that has to join it again.
       const cookies = request.headers.find("cookie");
