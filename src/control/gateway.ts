@@ -89,7 +89,12 @@ export class Gateway {
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);
-    this.#view = new LiveView({ metrics: this.metrics, upstreams: this.#upstreams, threads: this.#threads });
+    this.#view = new LiveView({
+      metrics: this.metrics,
+      upstreams: this.#upstreams,
+      health: this.#health,
+      threads: this.#threads,
+    });
     this.#admin = new Admin(this.#view, this.#state, log);
   }
 

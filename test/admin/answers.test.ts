@@ -166,6 +166,8 @@ describe("the backends", () => {
       }
       share.countFailure();
     }
+    const lastCheck = { at: 1_700_000_000_000, ms: 2.5, failure: "no answer" };
+    view.records.set("one", { changes: { up: 1, down: 2, readmitted: 3 }, lastCheck });
     view.backend("one").state.report(0.5, Date.now());
     view.backend("one").state.recordTime(5000, Date.now());
     const { response_time_ms, utilisation, ...found } = (await list(port, "?upstream=shop")).backends[0]!;
@@ -184,6 +186,8 @@ describe("the backends", () => {
       requests: 10,
       failures: 2,
       responses: { "2xx": 4, "3xx": 2, "4xx": 2, "5xx": 2 },
+      state_changes: { up: 1, down: 2, readmitted: 3 },
+      last_check: lastCheck,
     });
     assert.ok(Number(response_time_ms) > 0 && Number(response_time_ms) <= 5, String(response_time_ms));
     assert.ok(Number(utilisation) > 0 && Number(utilisation) <= 0.5, String(utilisation));

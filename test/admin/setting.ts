@@ -5,7 +5,7 @@ import pino from "pino";
 import type { AdminSpec } from "../../src/config/compile.ts";
 import { loadConfigText } from "../../src/config/load.ts";
 import { AdminServer } from "../../src/control/admin/server.ts";
-import type { DataThreadView, GatewayView, Lifecycle } from "../../src/control/admin/view.ts";
+import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "../../src/control/admin/view.ts";
 import { type LiveBackend, type LiveUpstream, Upstreams } from "../../src/control/upstreams.ts";
 import { createMetrics, type ThreadMetrics, threadMetrics } from "../../src/core/metrics.ts";
 import { BackendShare } from "../../src/core/shared/backend-state.ts";
@@ -50,6 +50,13 @@ export class TestView implements GatewayView {
 
   readTotals() {
     return this.#metrics.readTotals();
+  }
+
+  /** By id of the backend. */
+  readonly records = new Map<string, BackendRecord>();
+
+  healthOf(_upstream: string, id: string): BackendRecord | null {
+    return this.records.get(id) ?? null;
   }
 
   /** The region of one data thread. */

@@ -3,14 +3,19 @@
 import { addressOf } from "../../core/authority.ts";
 import { type BackendState, Check } from "../../core/shared/backend-state.ts";
 import type { LiveBackend, LiveUpstream } from "../upstreams.ts";
+import type { BackendRecord, GatewayView } from "./view.ts";
 
 export const BACKEND_STATES = ["up", "down", "ejected", "awaiting_check", "slow_start"] as const;
 export type BackendStatus = (typeof BACKEND_STATES)[number];
 
-export function backendsAnswer(upstreams: readonly LiveUpstream[], nowMs: number) {
+/** `upstreams` are some of the view's. */
+export function backendsAnswer(view: GatewayView, upstreams: readonly LiveUpstream[], nowMs: number) {
   return {
     backends: upstreams.flatMap(({ spec, backends }) => {
-      return backends.map((backend) => describeBackend(spec.name, spec.slowStartMs, backend, nowMs));
+      return backends.map((backend) => ({
+        ...describeBackend(spec.name, spec.slowStartMs, backend, nowMs),
+        ...describeHealth(view.healthOf(spec.name, backend.spec.id)),
+      }));
     }),
     upstreams: upstreams.map((upstream) => describeUpstream(upstream, nowMs)),
   };
@@ -37,6 +42,15 @@ function describeBackend(upstream: string, slowStartMs: number, { spec, state }:
     responses: Object.fromEntries(responses.map((count, i) => [`${i + 2}xx`, count])),
     response_time_ms: rounded(state.timeUs(nowMs) / 1000),
     utilisation: rounded(state.utilisation(nowMs)),
+  };
+}
+
+function describeHealth(record: BackendRecord | null) {
+  const { up = 0, down = 0, readmitted = 0 } = record?.changes ?? {};
+  const check = record?.lastCheck ?? null;
+  return {
+    state_changes: { up, down, readmitted },
+    last_check: check === null ? null : { at: check.at, ms: rounded(check.ms), failure: check.failure },
   };
 }
 

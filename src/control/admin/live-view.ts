@@ -2,12 +2,14 @@
 
 import { readFileSync } from "node:fs";
 import type { GatewayMetrics, Totals } from "../../core/metrics.ts";
+import type { Health } from "../health/health.ts";
 import type { LiveUpstream, Upstreams } from "../upstreams.ts";
-import type { DataThreadView, GatewayView, Lifecycle } from "./view.ts";
+import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "./view.ts";
 
 export interface LiveParts {
   readonly metrics: GatewayMetrics;
   readonly upstreams: Upstreams;
+  readonly health: Health;
   /** By index; a thread that is replaced makes way for the next one in the same array. */
   readonly threads: readonly DataThreadView[];
 }
@@ -33,6 +35,12 @@ export class LiveView implements GatewayView {
 
   readTotals(): Totals {
     return this.#parts.metrics.readTotals();
+  }
+
+  healthOf(upstream: string, id: string): BackendRecord | null {
+    const { health } = this.#parts;
+    const changes = health.changes(upstream, id);
+    return changes === null ? null : { changes, lastCheck: health.lastCheck(upstream, id) };
   }
 }
 

@@ -57,7 +57,10 @@ export function metricsText(view: GatewayView, nowMs: number): string {
   addThreads(out, view);
   for (const upstream of view.upstreams) {
     addUpstream(out, upstream, nowMs);
-    for (const backend of upstream.backends) addBackend(out, upstream, backend, nowMs);
+    for (const backend of upstream.backends) {
+      addBackend(out, upstream, backend, nowMs);
+      addChanges(out, upstream, backend, view);
+    }
   }
   addProcess(out, view);
   return out.text;
@@ -161,6 +164,15 @@ function addBackend(
   out.gauge("sluice_backend_response_time_seconds", time, state.timeUs(nowMs) / 1e6, labels);
   const reported = "How busy the backend was reported to be, 0 to 1; fades out in 30 seconds.";
   out.gauge("sluice_backend_utilisation", reported, state.utilisation(nowMs), labels);
+}
+
+function addChanges(out: Exposition, upstream: LiveUpstream, { spec }: LiveBackend, view: GatewayView): void {
+  const { changes } = view.healthOf(upstream.spec.name, spec.id) ?? {};
+  const help = "Changes of state: by checks, and by the end of an ejection.";
+  for (const to of ["up", "down", "readmitted"] as const) {
+    const labels = { upstream: upstream.spec.name, backend: spec.id, to };
+    out.counter("sluice_backend_state_changes_total", help, changes?.[to] ?? 0, labels);
+  }
 }
 
 /** Under the names that every Prometheus client uses. */

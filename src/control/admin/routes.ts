@@ -38,7 +38,7 @@ export function adminRoutes({ view, samples, machine }: Sources): readonly Admin
       handle({ query }) {
         const { upstream = "" } = accept(backendsQuery, { ...(query as object) });
         const asked = upstream === "" ? view.upstreams : [findUpstream(view.upstreams, upstream)];
-        return backendsAnswer(asked, Date.now());
+        return backendsAnswer(view, asked, Date.now());
       },
     },
     {

@@ -15,6 +15,7 @@ const view: GatewayView = {
   upstreams: [],
   dataThreads: [],
   readTotals: () => metrics.readTotals(),
+  healthOf: () => null,
 };
 /** Later than any sample that was taken itself. */
 const START = 1e9;

@@ -1,6 +1,7 @@
 // What the admin API may see of the gateway. Control thread.
 
 import type { Totals } from "../../core/metrics.ts";
+import type { HealthChanges, LastCheck } from "../health/backend-health.ts";
 import type { LiveUpstream } from "../upstreams.ts";
 
 /** `starting` until the first snapshot serves, `draining` from the signal to stop. */
@@ -19,6 +20,14 @@ export interface GatewayView {
   readonly upstreams: readonly LiveUpstream[];
   readonly dataThreads: readonly DataThreadView[];
   readTotals(): Totals;
+  /** What checks and ejections did to a backend; null for one that nobody watches. */
+  healthOf(upstream: string, id: string): BackendRecord | null;
+}
+
+export interface BackendRecord {
+  readonly changes: HealthChanges;
+  /** Null where none was made yet, or none is. */
+  readonly lastCheck: LastCheck | null;
 }
 
 export interface DataThreadView {
