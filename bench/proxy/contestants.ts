@@ -61,7 +61,8 @@ export function startSluiceProxy(setting: Setting, nodeOptions: readonly string[
 backends:
   origin: [{ host: 127.0.0.1, port: ${backendPort}, max_conn: 9000 }]
 routing:
-  all: { path: /, upstream: origin, load_balancer: round_robin }
+  all: { path: /, upstream: origin }
+admin: { port: 0, open: true }
 timeouts: { backend_keep_alive: 1h }
 access_log: ${accessLog === null ? "{ enabled: false }" : `{ path: ${accessLog}, format: combined }`}
 `;
