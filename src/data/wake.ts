@@ -19,7 +19,6 @@ export class Wake {
     this.#threads = threads;
     this.#own = this.#channel(index);
     this.#own.onmessage = ({ data }: { readonly data: unknown }) => onWake(data as string);
-    this.#own.unref();
   }
 
   wake(thread: number, upstream: string): void {
@@ -33,6 +32,9 @@ export class Wake {
   }
 
   #channel(thread: number): BroadcastChannel {
-    return new BroadcastChannel(`sluice ${this.#gateway} ${thread}`);
+    const channel = new BroadcastChannel(`sluice ${this.#gateway} ${thread}`);
+    // Also one that is only sent on would keep its thread from ending by itself.
+    channel.unref();
+    return channel;
   }
 }
