@@ -2,17 +2,18 @@
 
 const FREE = 0;
 const HELD = 1;
-/** A holder that the system took the processor from is waited for in steps of this. */
-const WAIT_MS = 1;
+/** Held, and somebody may sleep until it is free (Drepper, "Futexes Are Tricky", the second mutex). */
+const AWAITED = 2;
 
 /**
  * Runs `critical` while no other thread is in a section of the same cell. It must be short, throw nothing and wait for
  * nothing: a thread that ended inside would hold the others up for ever.
  */
 export function exclusively<T>(cells: Int32Array, cell: number, critical: () => T): T {
-  while (Atomics.compareExchange(cells, cell, FREE, HELD) !== FREE) Atomics.wait(cells, cell, HELD, WAIT_MS);
+  if (Atomics.compareExchange(cells, cell, FREE, HELD) !== FREE) {
+    while (Atomics.exchange(cells, cell, AWAITED) !== FREE) Atomics.wait(cells, cell, AWAITED);
+  }
   const result = critical();
-  Atomics.store(cells, cell, FREE);
-  Atomics.notify(cells, cell, 1);
+  if (Atomics.exchange(cells, cell, FREE) === AWAITED) Atomics.notify(cells, cell, 1);
   return result;
 }

@@ -22,6 +22,7 @@ export interface Waiter {
 
 /** Room that nobody told of (a thread ended, a backend came back) is found this often. */
 const LOOK_MS = 100;
+const EVERYBODY = -1;
 
 export class Queue extends Timed {
   /** Of the upstream. */
@@ -35,6 +36,8 @@ export class Queue extends Timed {
   /** The backends that are waited for. */
   pools: readonly BackendPool[] = [];
   #advancing = false;
+  /** Threads to be woken, or `EVERYBODY`. */
+  readonly #toWake = new Set<number>();
 
   constructor(spec: UpstreamSpec, line: WaitingLine, thread: ThreadContext) {
     super();
@@ -59,8 +62,7 @@ export class Queue extends Timed {
     this.#thread.deadlines.set(ticket, timeoutMs);
     this.#thread.deadlines.set(this, LOOK_MS);
     // Unused connections of other threads are room too.
-    if (this.pools.some(({ state }) => state.connections > state.inFlight))
-      this.#thread.wake.wakeOthers(this.name);
+    if (this.pools.some(({ state }) => state.connections > state.inFlight)) this.#wakeSoon(EVERYBODY);
     return ticket;
   }
 
@@ -84,11 +86,25 @@ export class Queue extends Timed {
     if (thread === NOBODY) return false;
     if (thread !== this.#thread.index) {
       this.#giveUpIdle();
-      if (this.pools.some((pool) => pool.mayOpen)) this.#thread.wake.wake(thread, this.name);
+      if (this.pools.some((pool) => pool.mayOpen)) this.#wakeSoon(thread);
       return false;
     }
+    if (!this.pools.some((pool) => pool.hasRoom)) return false;
     for (const ticket of this.#waiting) return ticket.waiter.onTurn();
     return false;
+  }
+
+  /** At the end of this turn of the event loop, however often it was asked for in it: a message costs both threads. */
+  #wakeSoon(thread: number): void {
+    if (this.#toWake.size === 0) setImmediate(() => this.#wake());
+    this.#toWake.add(thread);
+  }
+
+  #wake(): void {
+    const { wake } = this.#thread;
+    if (this.#toWake.has(EVERYBODY)) wake.wakeOthers(this.name);
+    else for (const thread of this.#toWake) wake.wake(thread, this.name);
+    this.#toWake.clear();
   }
 
   #giveUpIdle(): void {
