@@ -79,6 +79,12 @@ export class Upstreams {
       if (known.has(state)) continue;
       state.check = spec.healthCheck !== null && this.#started ? Check.awaited : Check.passed;
     }
+    const shared = new Set(this.#live.map(({ state }) => state));
+    for (const { state, backends } of next) {
+      if (shared.has(state)) continue;
+      // New memory, for backends that may be out already.
+      for (const backend of backends) if (backend.state.ejected) state.tryEject(Number.POSITIVE_INFINITY);
+    }
     this.#live = next;
     this.#started = true;
   }
