@@ -104,7 +104,14 @@ export class Upstream {
 
   #panics(): boolean {
     let up = 0;
-    for (const { spec, state } of this.backends) if (!spec.backup && state.up) up++;
+    let isBackupUp = false;
+    for (const { spec, state } of this.backends) {
+      if (!state.up) continue;
+      if (spec.backup) isBackupUp = true;
+      else up++;
+    }
+    // Where nobody else is up, backups are better than backends that are known to be down.
+    if (up === 0 && isBackupUp) return false;
     return up < this.spec.panicThreshold * this.#primaries;
   }
 
