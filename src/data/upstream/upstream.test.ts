@@ -106,6 +106,18 @@ describe("an exchange may go to", () => {
       panic: 0.5,
       to: "abc",
     },
+    {
+      what: "backups in panic where nobody else is up",
+      backends: { a: "down", b: "down", C: "up" },
+      panic: 0.5,
+      to: "C",
+    },
+    {
+      what: "all others in panic where backups are down too",
+      backends: { a: "down", b: "down", C: "down" },
+      panic: 0.5,
+      to: "ab",
+    },
   ];
   for (const { what, backends, panic = 0, to, full = false } of TABLE) {
     it(what, () => {
