@@ -71,7 +71,9 @@ export class ActiveSnapshot {
 
   /** Begins to serve: what lives on from the snapshot before goes over to the limits of this one. */
   activated(): void {
-    for (const { queue, backends } of this.#upstreams) {
+    for (const upstream of this.#upstreams) {
+      const { queue, backends } = upstream;
+      queue.upstream = upstream;
       queue.pools = backends.map(({ pool }) => pool);
       for (const { pool, spec } of backends) pool.adopt(spec, queue);
     }

@@ -41,7 +41,10 @@ export class ThreadContext {
     this.metrics = threadMetrics(data.metrics, data.index);
     this.reporter = reporter;
     this.clients = new ClientCounts(data.clients, data.threads);
-    this.wake = new Wake(data.gateway, data.index, data.threads, (upstream) => this.roomMade(upstream));
+    this.wake = new Wake(data.gateway, data.index, data.threads, (upstream, isWanted) => {
+      if (isWanted) this.#active?.queues.get(upstream)?.giveWay();
+      else this.roomMade(upstream);
+    });
     this.deadlines.start();
   }
 

@@ -4,6 +4,9 @@
 
 import { BroadcastChannel } from "node:worker_threads";
 
+/** The name of the upstream. */
+type Message = string | { readonly wantedBy: string };
+
 export class Wake {
   readonly #gateway: string;
   readonly #own: BroadcastChannel;
@@ -12,23 +15,44 @@ export class Wake {
   readonly #threads: number;
   readonly #index: number;
 
-  /** `gateway` is unique in the process; `onWake` gets the name of the upstream. */
-  constructor(gateway: string, index: number, threads: number, onWake: (upstream: string) => void) {
+  /**
+   * `gateway` is unique in the process; `onWake` gets the name of the upstream, and whether the other thread wants room
+   * instead of having made some.
+   */
+  constructor(
+    gateway: string,
+    index: number,
+    threads: number,
+    onWake: (upstream: string, isWanted: boolean) => void,
+  ) {
     this.#gateway = gateway;
     this.#index = index;
     this.#threads = threads;
     this.#own = this.#channel(index);
-    this.#own.onmessage = ({ data }: { readonly data: unknown }) => onWake(data as string);
+    this.#own.onmessage = ({ data }: { readonly data: unknown }) => {
+      const message = data as Message;
+      if (typeof message === "string") onWake(message, false);
+      else onWake(message.wantedBy, true);
+    };
   }
 
   wake(thread: number, upstream: string): void {
-    if (thread === this.#index) return;
-    this.#others[thread] ??= this.#channel(thread);
-    this.#others[thread].postMessage(upstream);
+    this.#post(thread, upstream);
   }
 
   wakeOthers(upstream: string): void {
-    for (let thread = 0; thread < this.#threads; thread++) this.wake(thread, upstream);
+    for (let thread = 0; thread < this.#threads; thread++) this.#post(thread, upstream);
+  }
+
+  /** For unused connections. */
+  askOthers(upstream: string): void {
+    for (let thread = 0; thread < this.#threads; thread++) this.#post(thread, { wantedBy: upstream });
+  }
+
+  #post(thread: number, message: Message): void {
+    if (thread === this.#index) return;
+    this.#others[thread] ??= this.#channel(thread);
+    this.#others[thread].postMessage(message);
   }
 
   #channel(thread: number): BroadcastChannel {

@@ -148,8 +148,11 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     this.#ticket = null;
   }
 
-  onTurn(): boolean {
-    return this.#attempt(true);
+  onTurn(): boolean | "aside" {
+    if (this.#attempt(true)) return true;
+    const { upstream } = this.#upstream.queue;
+    const isChoosy = this.#tried.length > 0 || upstream !== this.#upstream;
+    return isChoosy && upstream !== null && upstream.candidates(NO_BACKEND).length > 0 ? "aside" : false;
   }
 
   onQueueTimeout(): void {

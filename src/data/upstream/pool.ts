@@ -88,7 +88,7 @@ export class BackendPool implements ConnectionHome {
     else if (!reusable || this.#retired || this.spec.proxyProtocol !== null) connection.retire();
     else {
       this.#idle.push(connection);
-      if (this.#queue.waiting > 0) this.#queue.advance();
+      if (this.#queue.wantsRoom) this.#queue.advance();
     }
   }
 
@@ -98,7 +98,7 @@ export class BackendPool implements ConnectionHome {
     if (connection.inUse) this.state.endExchange();
     else this.#thread.unusedBackendConnections--;
     this.state.disconnected();
-    if (this.#queue.waiting > 0) this.#queue.advance();
+    if (this.#queue.wantsRoom) this.#queue.advance();
   }
 
   /** Closes one unused connection, so that another thread may open one. Returns false when there is none. */
