@@ -159,6 +159,17 @@ describe("the cookie of sticky", () => {
     assert.deepEqual([whoOf(own), cookieIn(own)], ["b", null]);
   });
 
+  it("comes with the answer to an upgrade, too", async (t) => {
+    await adopt(t, "ab");
+    const all = await cookies(gateway.port, "ab");
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    const answer = await get(gateway.port, upgrade);
+    const [who] = valuesIn(answer, "x-backend");
+    assert.deepEqual([answer.status, cookieIn(answer)], [101, all.get(who!)]);
+    const followed = await get(gateway.port, `${upgrade}Cookie: ${all.get(who!)}\r\n`);
+    assert.deepEqual([valuesIn(followed, "x-backend"), cookieIn(followed)], [[who], null]);
+  });
+
   it("is not set with an answer of the gateway itself", async (t) => {
     const [a] = await adopt(t, "a");
     await a!.kill();
