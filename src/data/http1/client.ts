@@ -135,10 +135,8 @@ export class BackendConnection extends Timed {
    */
   retire(): void {
     this.#user = null;
-    if (this.#state === CONNECTING || this.socket.destroyed) {
-      this.socket.destroy();
-      return;
-    }
+    // The backend may have accepted it already: it goes the same way as soon as it is open.
+    if (this.#state === CONNECTING || this.socket.destroyed) return;
     this.#state = RETIRED;
     if (this.socket.isPaused()) this.socket.resume();
     this.socket.end();
@@ -239,6 +237,11 @@ export class BackendConnection extends Timed {
   }
 
   #opened(): void {
+    if (this.#user === null && this.#home.spec.proxyProtocol !== null && this.#home.tls !== null) {
+      // Nobody is left to say what goes before the handshake.
+      this.socket.destroy();
+      return;
+    }
     const preface = this.#user?.preface() ?? null;
     if (this.#home.tls !== null) {
       this.#handshaking = true;
@@ -253,7 +256,8 @@ export class BackendConnection extends Timed {
     this.#handshaking = false;
     this.#state = IDLE;
     this.#deadlines.clear(this);
-    this.#user?.onConnected();
+    if (this.#user === null) this.retire();
+    else this.#user.onConnected();
   }
 
   #receive(chunk: Buffer): void {
