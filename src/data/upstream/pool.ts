@@ -38,6 +38,7 @@ export class BackendPool implements ConnectionHome {
   adopt(spec: BackendSpec, queue: Queue): void {
     this.#maxConnections = spec.maxConnections;
     this.#queue = queue;
+    for (let over = this.state.connections - spec.maxConnections; over > 0 && this.giveUpIdle(); over--);
   }
 
   /** Whether `acquire` has something to give. */
@@ -85,7 +86,8 @@ export class BackendPool implements ConnectionHome {
     this.state.endExchange();
     const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
     if (!isRoom) connection.destroy();
-    else if (!reusable || this.#retired || this.spec.proxyProtocol !== null) connection.retire();
+    else if (!reusable || this.#retired || this.spec.proxyProtocol !== null || this.#isOverfull)
+      connection.retire();
     else {
       this.#idle.push(connection);
       if (this.#queue.wantsRoom) this.#queue.advance();
@@ -99,6 +101,11 @@ export class BackendPool implements ConnectionHome {
     else this.#thread.unusedBackendConnections--;
     this.state.disconnected();
     if (this.#queue.wantsRoom) this.#queue.advance();
+  }
+
+  /** A reload has lowered the limit. */
+  get #isOverfull(): boolean {
+    return this.state.connections > this.#maxConnections;
   }
 
   /** Closes one unused connection, so that another thread may open one. Returns false when there is none. */
