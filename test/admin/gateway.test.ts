@@ -81,7 +81,7 @@ async function until<T>(look: () => Promise<T>, fits: (found: T) => boolean): Pr
   }
 }
 
-describe("the admin API of a gateway", { timeout: 60_000 }, () => {
+describe("the admin API of a gateway", { timeout: 120_000 }, () => {
   it("counts the requests that go through it, over all data threads", async (t) => {
     const [one, two] = [await backend(t), await backend(t)];
     const { gateway, port } = await start(t, `${proxyTo(one.port, two.port)}${ADMIN}`, {

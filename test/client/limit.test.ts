@@ -57,7 +57,7 @@ async function openWhenFree(t: TestContext, gateway: TestGateway, from: string, 
   }
 }
 
-describe("max_conn_per_client", { timeout: 30_000 }, () => {
+describe("max_conn_per_client", { timeout: 120_000 }, () => {
   for (const workers of [1, 2, 4]) {
     it(`is exact over ${workers} data thread(s), for each client by itself`, async (t) => {
       const gateway = await gatewayWith(t, `max_conn_per_client: 7, workers: ${workers}`);

@@ -36,7 +36,7 @@ async function ask(client: Client, text: string): Promise<string | undefined> {
   return origin.valuesOf("x-real-ip")[0];
 }
 
-describe("a listener with the PROXY protocol", { timeout: 30_000 }, () => {
+describe("a listener with the PROXY protocol", { timeout: 120_000 }, () => {
   const HEADERS: ReadonlyArray<readonly [what: string, header: string, client: string]> = [
     ["version 1", V1, "192.0.2.1"],
     ["version 1 of IPv6", "PROXY TCP6 2001:DB8:0::1 2001:db8::2 1 2\r\n", "2001:db8::1"],
@@ -188,7 +188,7 @@ describe("a listener with the PROXY protocol", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a listener without the PROXY protocol", { timeout: 30_000 }, () => {
+describe("a listener without the PROXY protocol", { timeout: 120_000 }, () => {
   async function plain(t: TestContext): Promise<TestGateway> {
     const own = await TestGateway.start(proxyTo(origin.port));
     t.after(() => own.stop("SIGKILL"));

@@ -36,7 +36,7 @@ async function warm(): Promise<RawConnection> {
   return pair.origin.backend.connections.at(-1)!;
 }
 
-describe("a body of known length", { timeout: 20_000 }, () => {
+describe("a body of known length", { timeout: 120_000 }, () => {
   it("reaches the backend with its length, byte for byte", async () => {
     const bytes = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));
     const { answer } = await ask(pair.port, post("Content-Length: 256\r\n", bytes));
@@ -60,7 +60,7 @@ describe("a body of known length", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a chunked body", { timeout: 20_000 }, () => {
+describe("a chunked body", { timeout: 120_000 }, () => {
   it("is encoded anew: nothing of the client's chunks remains", async () => {
     const upstream = await warm();
     const chunks = '0003;name="value"\r\nabc\r\nA \t;x\r\n0123456789\r\n00;last\r\n\r\n';
@@ -122,7 +122,7 @@ describe("a chunked body", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a large body", { timeout: 20_000 }, () => {
+describe("a large body", { timeout: 120_000 }, () => {
   const data = Buffer.alloc(700_000, "0123456789abcdef").toString();
   const digest = (text: string) => createHash("sha256").update(text, "latin1").digest("hex");
   const chunks = data.match(/.{1,999}/g)!.map((piece) => `${piece.length.toString(16)};x\r\n${piece}\r\n`);
@@ -138,7 +138,7 @@ describe("a large body", { timeout: 20_000 }, () => {
   }
 });
 
-describe("a body that its client does not finish", { timeout: 20_000 }, () => {
+describe("a body that its client does not finish", { timeout: 120_000 }, () => {
   const BEGUN: ReadonlyArray<readonly [form: string, text: string, last: string]> = [
     ["by length", post("Content-Length: 10\r\n", "12345"), "12345"],
     ["chunked", post(CHUNKED, "5\r\n12345\r\n"), "12345\r\n"],
@@ -157,7 +157,7 @@ describe("a body that its client does not finish", { timeout: 20_000 }, () => {
   }
 });
 
-describe("Expect: 100-continue", { timeout: 20_000 }, () => {
+describe("Expect: 100-continue", { timeout: 120_000 }, () => {
   const EXPECT = "Expect: 100-Continue\r\n";
 
   async function finish(client: Client, body: string): Promise<void> {

@@ -30,7 +30,7 @@ function get(target: string, more = ""): string {
   return `GET ${target} HTTP/1.1\r\nHost: a\r\n${more}\r\n`;
 }
 
-describe("a client connection", { timeout: 20_000 }, () => {
+describe("a client connection", { timeout: 120_000 }, () => {
   it("of HTTP/1.1 is kept, and so is the one to the backend", async () => {
     const client = await pair.connect();
     for (const target of ["/1", "/2", "/3"]) {
@@ -91,7 +91,7 @@ describe("a client connection", { timeout: 20_000 }, () => {
   });
 });
 
-describe("requests that are sent ahead", { timeout: 20_000 }, () => {
+describe("requests that are sent ahead", { timeout: 120_000 }, () => {
   const ahead = Array.from({ length: 60 }, (_, i) => {
     const length = `PUT /${i} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nbody${i % 10}`;
     const chunked = `PUT /${i} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nbo\r\n3\r\ndy${i % 10}\r\n0\r\n\r\n`;
@@ -184,7 +184,7 @@ describe("requests that are sent ahead", { timeout: 20_000 }, () => {
   });
 });
 
-describe("an answer that comes before the request is whole", { timeout: 20_000 }, () => {
+describe("an answer that comes before the request is whole", { timeout: 120_000 }, () => {
   const smuggled = get("/smuggled");
   const ANSWERED: ReadonlyArray<readonly [title: string, target: string]> = [
     ["a fixed response", "/small"],

@@ -77,7 +77,7 @@ async function nextConnection(client: Client): Promise<number> {
   return pair.origin.only.connection;
 }
 
-describe("a response that could be read in two ways", { timeout: 60_000 }, () => {
+describe("a response that could be read in two ways", { timeout: 120_000 }, () => {
   for (const [title, text] of MALFORMED) {
     it(`is 502: ${title}`, async () => {
       const client = await pair.connect();
@@ -94,7 +94,7 @@ describe("a response that could be read in two ways", { timeout: 60_000 }, () =>
   }
 });
 
-describe("a response with more than its body", { timeout: 20_000 }, () => {
+describe("a response with more than its body", { timeout: 120_000 }, () => {
   // biome-ignore format: one case a line
   const LONGER: ReadonlyArray<readonly [title: string, method: string, text: string, body: string]> = [
     ["behind its length", "GET", OK + EVIL, "ok"],
@@ -130,7 +130,7 @@ describe("a response with more than its body", { timeout: 20_000 }, () => {
   }
 });
 
-describe("a response whose chunks go wrong in the middle", { timeout: 20_000 }, () => {
+describe("a response whose chunks go wrong in the middle", { timeout: 120_000 }, () => {
   it("is cut off for the client, and its connection not used again", async () => {
     const client = await pair.connect();
     const used = await nextConnection(client);

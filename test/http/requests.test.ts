@@ -34,7 +34,7 @@ async function passed(text: string): Promise<Answer> {
   return answer;
 }
 
-describe("a request target", { timeout: 20_000 }, () => {
+describe("a request target", { timeout: 120_000 }, () => {
   const FORWARDED: ReadonlyArray<readonly [line: string, forwarded: string, host: string]> = [
     ["GET / HTTP/1.1", "GET /", "a"],
     ["GET /x?y=%zz/../ HTTP/1.1", "GET /x?y=%zz/../", "a"],
@@ -82,7 +82,7 @@ describe("a request target", { timeout: 20_000 }, () => {
   }
 });
 
-describe("Host", { timeout: 20_000 }, () => {
+describe("Host", { timeout: 120_000 }, () => {
   const REFUSED: ReadonlyArray<readonly [title: string, text: string]> = [
     ["none in HTTP/1.1", "GET / HTTP/1.1\r\n\r\n"],
     ["none beside an absolute-form target", "GET http://a/ HTTP/1.1\r\n\r\n"],
@@ -116,7 +116,7 @@ describe("Host", { timeout: 20_000 }, () => {
   });
 });
 
-describe("the version of a request", { timeout: 20_000 }, () => {
+describe("the version of a request", { timeout: 120_000 }, () => {
   const ANSWERS: ReadonlyArray<readonly [line: string, status: number]> = [
     ["GET / HTTP/2.0", 505],
     ["GET / HTTP/1.2", 505],
@@ -134,7 +134,7 @@ describe("the version of a request", { timeout: 20_000 }, () => {
   }
 });
 
-describe("the limits", { timeout: 20_000 }, () => {
+describe("the limits", { timeout: 120_000 }, () => {
   const target = (length: number) => `/${"x".repeat(length - "GET / HTTP/1.1\r\n".length)}`;
   const fields = (length: number) => `X: ${"x".repeat(length - "Host: a\r\nX: \r\n\r\n".length)}`;
 
@@ -190,7 +190,7 @@ describe("the limits", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a refusal", { timeout: 20_000 }, () => {
+describe("a refusal", { timeout: 120_000 }, () => {
   it("says what was wrong, as JSON", async () => {
     const { body: text, fields: sent } = await refused("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400);
     assert.deepEqual(valuesOf(sent, "content-type"), ["application/json"]);

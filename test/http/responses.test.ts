@@ -33,7 +33,7 @@ async function usable(client: Client): Promise<void> {
   client.close();
 }
 
-describe("a response of known length", { timeout: 20_000 }, () => {
+describe("a response of known length", { timeout: 120_000 }, () => {
   for (const version of ["1.1", "1.0"]) {
     it(`keeps its length for HTTP/${version}`, async () => {
       pair.origin.answer = () => response("200 Fine", "content-length: 0005\r\nX-A: 1\r\n", "hello");
@@ -54,7 +54,7 @@ describe("a response of known length", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a chunked response", { timeout: 20_000 }, () => {
+describe("a chunked response", { timeout: 120_000 }, () => {
   const chunks = '0003;name="value"\r\nabc\r\nA \t;x\r\n0123456789\r\n00;last\r\n\r\n';
 
   it("is encoded anew for HTTP/1.1", async () => {
@@ -115,7 +115,7 @@ describe("a chunked response", { timeout: 20_000 }, () => {
   });
 });
 
-describe("a response that ends with the backend's connection", { timeout: 20_000 }, () => {
+describe("a response that ends with the backend's connection", { timeout: 120_000 }, () => {
   beforeEach(() => {
     pair.origin.answer = (_, connection) => {
       connection.write(response("200 OK", "", "hello"));
@@ -138,7 +138,7 @@ describe("a response that ends with the backend's connection", { timeout: 20_000
   });
 });
 
-describe("a response without body", { timeout: 20_000 }, () => {
+describe("a response without body", { timeout: 120_000 }, () => {
   // biome-ignore format: one case a line
   const BODYLESS: ReadonlyArray<readonly [method: string, text: string, length: string[]]> = [
     ["HEAD", response("200 OK", "Content-Length: 5\r\n"), ["5"]],
@@ -171,7 +171,7 @@ describe("a response without body", { timeout: 20_000 }, () => {
   }
 });
 
-describe("an informational response", { timeout: 20_000 }, () => {
+describe("an informational response", { timeout: 120_000 }, () => {
   const FINAL = response("200 OK", "Content-Length: 2\r\n", "ok");
   const HINTS = response(
     "103 Early Hints",
@@ -222,7 +222,7 @@ describe("an informational response", { timeout: 20_000 }, () => {
   });
 });
 
-describe("Date", { timeout: 20_000 }, () => {
+describe("Date", { timeout: 120_000 }, () => {
   it("is the backend's, or the gateway's where the backend sends none", async () => {
     pair.origin.answer = () => response("200 OK", "Content-Length: 0\r\nDate: then\r\n");
     assert.deepEqual(valuesOf((await ask(pair.port, request())).answer.fields, "date"), ["then"]);

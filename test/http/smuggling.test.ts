@@ -97,7 +97,7 @@ const BODIES: readonly Case[] = [
   ["a space before the colon of a trailer", 400, chunks("5\r\nhello\r\n0\r\nX : y\r\n\r\n")],
 ];
 
-describe("a request that could be read in two ways", { timeout: 60_000 }, () => {
+describe("a request that could be read in two ways", { timeout: 120_000 }, () => {
   let pair: Pair;
   before(async () => {
     pair = await Pair.start();

@@ -37,7 +37,7 @@ async function upgraded(request: string, answer: string): Promise<readonly [Clie
   return [client, await asked];
 }
 
-describe("an upgrade", { timeout: 20_000 }, () => {
+describe("an upgrade", { timeout: 120_000 }, () => {
   it("is offered to the backend, in the gateway's own words", async () => {
     const request = offer(
       "WebSocket",
@@ -107,7 +107,7 @@ describe("an upgrade", { timeout: 20_000 }, () => {
   });
 });
 
-describe("an upgrade that the backend refuses", { timeout: 20_000 }, () => {
+describe("an upgrade that the backend refuses", { timeout: 120_000 }, () => {
   for (const status of ["200 OK", "403 Forbidden", "426 Upgrade Required"]) {
     it(`is a plain answer, and the connection goes on: ${status}`, async () => {
       pair.origin.answer = ({ target }) =>
@@ -129,7 +129,7 @@ describe("an upgrade that the backend refuses", { timeout: 20_000 }, () => {
   }
 });
 
-describe("a 101", { timeout: 20_000 }, () => {
+describe("a 101", { timeout: 120_000 }, () => {
   const get = "GET /chat HTTP/1.1\r\nHost: a\r\n\r\n";
   // biome-ignore format: one case a line
   const LIES: ReadonlyArray<readonly [title: string, request: string, answer: string]> = [
@@ -153,7 +153,7 @@ describe("a 101", { timeout: 20_000 }, () => {
   }
 });
 
-describe("what is no upgrade", { timeout: 20_000 }, () => {
+describe("what is no upgrade", { timeout: 120_000 }, () => {
   // biome-ignore format: one case a line
   const PLAIN: ReadonlyArray<readonly [title: string, request: string]> = [
     ["h2c", offer("h2c", "HTTP2-Settings: x\r\n")],

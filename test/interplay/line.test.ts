@@ -81,7 +81,7 @@ async function waiting(gateway: TestGateway, count: number): Promise<void> {
   }
 }
 
-describe("the line", { timeout: 20_000 }, () => {
+describe("the line", { timeout: 120_000 }, () => {
   for (const workers of [1, 2]) {
     it(`lets others pass where the first one waits for another backend, with ${workers} data threads`, async (t) => {
       const [a, b] = [await HoldingBackend.start(t), await HoldingBackend.start(t)];

@@ -59,7 +59,7 @@ routing: { all: { upstream: app, timeouts: { backend_keep_alive: 60s } } }
 `;
 }
 
-describe("max_conn that a reload lowers", { timeout: 20_000 }, () => {
+describe("max_conn that a reload lowers", { timeout: 120_000 }, () => {
   for (const workers of [1, 2]) {
     it(`closes unused connections beyond it, with ${workers} data threads`, async (t) => {
       const backend = new Backend();

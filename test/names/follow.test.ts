@@ -55,7 +55,7 @@ const byName = (port: number, more = "") =>
 const changed = (gateway: TestGateway, after: number) =>
   gateway.logged((line, at) => at >= after && line.msg === "addresses of backends changed");
 
-describe("a backend by name", { timeout: 60_000 }, () => {
+describe("a backend by name", { timeout: 120_000 }, () => {
   it("is all of its addresses, and follows them without a reload", async (t) => {
     const port = await backends(t);
     const dns = await DnsServer.start();

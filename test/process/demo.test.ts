@@ -15,7 +15,7 @@ const ADDRESS = "http://127.0.0.1:8080";
 /** The last line of the banner. */
 const BANNER_END = "Ctrl-C stops.\n";
 
-describe("the demo", { timeout: 30_000 }, () => {
+describe("the demo", { timeout: 120_000 }, () => {
   let folder: string;
   let gateway: ChildProcess;
   let exited: Promise<unknown[]>;

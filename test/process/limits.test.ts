@@ -19,7 +19,7 @@ async function open(t: TestContext, gateway: TestGateway): Promise<{ client: Cli
   return { client, status: (await client.answer()).status };
 }
 
-describe("max_conn", { timeout: 30_000 }, () => {
+describe("max_conn", { timeout: 120_000 }, () => {
   for (const workers of [1, 2]) {
     it(`is exact over ${workers} data thread${workers === 1 ? "" : "s"}`, async (t) => {
       const server = `max_conn: 10, workers: ${workers}`;
@@ -81,7 +81,7 @@ describe("max_conn", { timeout: 30_000 }, () => {
   });
 });
 
-describe("under a low limit on open files", { timeout: 30_000 }, () => {
+describe("under a low limit on open files", { timeout: 120_000 }, () => {
   const ALLOWED = 30;
   const CASES = [
     { workers: 2, files: 220 },

@@ -29,7 +29,7 @@ function linesOf(gateway: TestGateway, name: string): string[] {
   return text.trimEnd().split("\n");
 }
 
-describe("the access log", { timeout: 30_000 }, () => {
+describe("the access log", { timeout: 120_000 }, () => {
   it("has a line of JSON for each exchange", async (t) => {
     const gateway = await start(t, `${HELLO}access_log: { path: access.log }\n`);
     await ask(gateway.port, GET);
@@ -108,7 +108,7 @@ describe("the access log", { timeout: 30_000 }, () => {
   });
 });
 
-describe("the event log", { timeout: 30_000 }, () => {
+describe("the event log", { timeout: 120_000 }, () => {
   it("has ten lines about a kind of failure, and the number of those that were left out", async (t) => {
     const backend = await RawBackend.start((connection) => connection.destroy());
     const gateway = await start(t, proxyTo(backend.port), "workers: 1");

@@ -30,7 +30,7 @@ async function start(t: TestContext, config: string, server: string): Promise<Te
   return gateway;
 }
 
-describe("a gateway", { timeout: 30_000 }, () => {
+describe("a gateway", { timeout: 120_000 }, () => {
   it("listens on each of its addresses", async (t) => {
     const listeners = "listeners: [{ host: 127.0.0.1, port: 0 }, { host: 127.0.0.2, port: 0 }]";
     const gateway = await start(t, HELLO, listeners);
@@ -110,7 +110,7 @@ describe("a gateway", { timeout: 30_000 }, () => {
   });
 });
 
-describe("the command line", { timeout: 30_000 }, () => {
+describe("the command line", { timeout: 120_000 }, () => {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
   const CASES: ReadonlyArray<readonly [args: string[], code: number, stdout: RegExp, stderr: RegExp]> = [
     [["--version"], 0, new RegExp(`^${RegExp.escape(version)}\n$`), /^$/],

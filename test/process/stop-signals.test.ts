@@ -26,7 +26,7 @@ async function interrupt(gateway: TestGateway): Promise<void> {
   await gateway.logged(({ msg }) => msg === "SIGINT: no new connections, ending what is under way");
 }
 
-describe("a gateway that is stopping", { timeout: 30_000 }, () => {
+describe("a gateway that is stopping", { timeout: 120_000 }, () => {
   it("is not hurried by the echo of the signal", async (t) => {
     const { gateway, client, upstream } = await start(t);
     await interrupt(gateway);

@@ -66,7 +66,7 @@ async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("max_conn", { timeout: 60_000 }, () => {
+describe("max_conn", { timeout: 120_000 }, () => {
   for (const workers of [1, 2, 4]) {
     it(`is never exceeded by one, and every request is answered, with ${workers} data threads`, async (t) => {
       const backend = new CountingBackend((_own, _request, response) => {
@@ -154,7 +154,7 @@ async function waitingIn(admin: string): Promise<number> {
   return upstreams[0]!.waiting;
 }
 
-describe("the queue", { timeout: 60_000 }, () => {
+describe("the queue", { timeout: 120_000 }, () => {
   for (const workers of [1, 2, 4]) {
     it(`serves in the order of arrival, whichever the thread, with ${workers} data threads`, async (t) => {
       const order: string[] = [];

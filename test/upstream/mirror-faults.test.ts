@@ -156,7 +156,7 @@ async function eventually(t: TestContext, check: () => void): Promise<void> {
   await t.waitFor(check, { interval: 5, timeout: 10_000 });
 }
 
-describe("a client does not feel a mirror that", { timeout: 60_000 }, () => {
+describe("a client does not feel a mirror that", { timeout: 120_000 }, () => {
   let alone = 0;
   before(async () => {
     await gateway.adopt(`backends: { main: [{ host: 127.0.0.1, port: ${main.port} }] }
@@ -194,7 +194,7 @@ routing: { all: { upstream: main } }`);
   });
 });
 
-describe("a copy", { timeout: 60_000 }, () => {
+describe("a copy", { timeout: 120_000 }, () => {
   it("never waits for a place: beyond max_conn over all data threads there is none", async (t) => {
     const held: RawConnection[] = [];
     let most = 0;
@@ -305,7 +305,7 @@ describe("a copy", { timeout: 60_000 }, () => {
   });
 });
 
-describe("copies of one data thread", { timeout: 60_000 }, () => {
+describe("copies of one data thread", { timeout: 120_000 }, () => {
   it("are at most 1000 at a time", async (t) => {
     const mirror = await mirrorOf(t, () => {});
     await adopt(mirror.port, { backend: "max_conn: 5000" });

@@ -114,7 +114,7 @@ function withoutConnection({ connection: _, ...request }: SeenRequest): Omit<See
   return request;
 }
 
-describe("a mirror", { timeout: 60_000 }, () => {
+describe("a mirror", { timeout: 120_000 }, () => {
   for (const [what, text] of Object.entries(COPIED)) {
     it(`gets what the backend gets: ${what}`, async (t) => {
       const client = await scene(t);

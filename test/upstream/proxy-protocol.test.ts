@@ -65,7 +65,7 @@ function headerOf({ text }: RawConnection): string {
   return text.slice(0, text.indexOf("GET "));
 }
 
-describe("a backend with proxy_protocol", { timeout: 30_000 }, () => {
+describe("a backend with proxy_protocol", { timeout: 120_000 }, () => {
   it("v1 is told of the client in a line", async (t) => {
     const backend = await backendFor(t, answering(OK));
     await gateway.adopt(proxyTo(backend.port, "proxy_protocol: v1"));
@@ -172,7 +172,7 @@ routing: { all: { upstream: u, mirror: { upstream: m } } }
   });
 });
 
-describe("a backend with proxy_protocol and TLS", { timeout: 30_000 }, () => {
+describe("a backend with proxy_protocol and TLS", { timeout: 120_000 }, () => {
   let folder: string;
   let certificates: TestCertificates;
   before(async () => {

@@ -105,7 +105,7 @@ function get(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
 }
 
-describe("a handshake with a backend", { timeout: 30_000 }, () => {
+describe("a handshake with a backend", { timeout: 120_000 }, () => {
   interface Failure extends Case {
     readonly says: RegExp;
     readonly code?: string;
@@ -307,7 +307,7 @@ describe("a handshake with a backend", { timeout: 30_000 }, () => {
   }
 });
 
-describe("backends over TLS", { timeout: 30_000 }, () => {
+describe("backends over TLS", { timeout: 120_000 }, () => {
   it("are trusted where the system trusts their authority", async (t) => {
     const backend = await TlsBackend.start(own(), answering(OK));
     t.after(() => backend.stop());

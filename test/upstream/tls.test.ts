@@ -67,7 +67,7 @@ async function ask(client: RawConnection, request = GET, last = "ok"): Promise<s
   return await client.until(last);
 }
 
-describe("a TLS connection to a backend", { timeout: 60_000 }, () => {
+describe("a TLS connection to a backend", { timeout: 120_000 }, () => {
   it("is used again", async (t) => {
     const backend = await backendFor(t, answering(OK));
     await proxyTo(backend.port);
@@ -144,7 +144,7 @@ describe("a TLS connection to a backend", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a body over TLS", { timeout: 60_000 }, () => {
+describe("a body over TLS", { timeout: 120_000 }, () => {
   const BYTES = 10 * MB;
 
   for (const [framing, head] of [
@@ -268,7 +268,7 @@ async function standstill(socket: { readonly bytesWritten: number; readonly writ
   }
 }
 
-describe("a tunnel over TLS", { timeout: 60_000 }, () => {
+describe("a tunnel over TLS", { timeout: 120_000 }, () => {
   async function open(t: TestContext, early = ""): Promise<{ client: RawConnection; origin: RawConnection }> {
     const backend = await backendFor(t, async (connection) => {
       await connection.until("\r\n\r\n");
