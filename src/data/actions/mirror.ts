@@ -77,6 +77,8 @@ export class MirrorCopy extends Timed implements BackendUser {
   #backend: Backend | null = null;
   #connection: BackendConnection | null = null;
   #sentMs = 0;
+  /** What the attempt was to its backend is counted. */
+  #judged = false;
 
   constructor(mirror: Mirror, exchange: Exchange) {
     super();
@@ -187,8 +189,7 @@ export class MirrorCopy extends Timed implements BackendUser {
     const failed = head.status >= 500 && upstream.spec.failureStatuses.includes(head.status);
     backend.state.recordTime((performance.now() - this.#sentMs) * 1000, clock);
     backend.state.countResponse(head.status);
-    if (failed) backend.state.countFailure();
-    upstream.attemptEnded(backend, failed, clock);
+    if (failed || last) this.#judge(failed);
     this.#leaveCircuit(failed);
     if (last) this.#end();
     else thread.deadlines.set(this, timeouts.responseMs);
@@ -197,7 +198,17 @@ export class MirrorCopy extends Timed implements BackendUser {
   onResponseBody(): void {}
 
   onResponseEnd(): void {
+    this.#judge(false);
     this.#end();
+  }
+
+  /** Once: with a head that is a failure, else at the end of the response, whichever that is. */
+  #judge(failed: boolean): void {
+    if (this.#judged) return;
+    this.#judged = true;
+    const backend = this.#backend!;
+    if (failed) backend.state.countFailure();
+    this.#mirror.upstream.attemptEnded(backend, failed, Date.now());
   }
 
   /** Never comes: a copy offers no protocol. */
@@ -209,14 +220,9 @@ export class MirrorCopy extends Timed implements BackendUser {
   onBackendDrain(): void {}
 
   onBackendFailed(error: GatewayError): void {
-    const { upstream } = this.#mirror;
-    const backend = this.#backend!;
     const isStale = error.code === "upstream_closed" && this.#connection?.reused === true;
     // That a backend closes a connection that was not used says nothing against it.
-    if (!isStale) {
-      backend.state.countFailure();
-      upstream.attemptEnded(backend, true, Date.now());
-    }
+    if (!isStale) this.#judge(true);
     this.#leaveCircuit(isStale ? null : true);
     this.#end();
     if (this.#sentMs === 0) this.#drop(error.message);
@@ -225,6 +231,7 @@ export class MirrorCopy extends Timed implements BackendUser {
 
   /** The rest of the response took as long as its head may: it could go on for ever, and nobody wants it. */
   override onDeadline(): void {
+    this.#judge(false);
     this.#connection?.retire();
     this.#end();
   }
