@@ -53,12 +53,18 @@ export class Upstreams {
     plans: readonly UpstreamPlan[],
     placesOf: (backend: BackendPlan) => readonly Place[],
   ): readonly LiveUpstream[] {
+    const upstreams = new Map(this.#live.map((upstream) => [upstream.spec.name, upstream]));
+    // Those that serve stand before those that are leaving.
+    const known = new Map(this.#leaving);
+    for (const { spec, backends } of this.#live)
+      for (const backend of backends) known.set(keyOf(spec.name, backend.spec), backend);
     return plans.map((plan) => {
-      const before = this.#live.find(({ spec }) => spec.name === plan.name);
       const backends = plan.backends.flatMap((backend) => {
-        return expand(backend, placesOf).map((spec) => this.#backend(plan.name, spec, before));
+        return expand(backend, placesOf).map((spec) => {
+          return this.#backend(spec, known.get(keyOf(plan.name, spec)));
+        });
       });
-      return this.#upstream(plan, backends, before);
+      return this.#upstream(plan, backends, upstreams.get(plan.name));
     });
   }
 
@@ -98,14 +104,7 @@ export class Upstreams {
     for (const { state } of this.#leaving.values()) state.forgetThread(index);
   }
 
-  #backend(
-    upstream: string,
-    spec: Omit<BackendSpec, "shared">,
-    before: LiveUpstream | undefined,
-  ): LiveBackend {
-    const key = keyOf(upstream, spec);
-    const same =
-      before?.backends.find((backend) => keyOf(upstream, backend.spec) === key) ?? this.#leaving.get(key);
+  #backend(spec: Omit<BackendSpec, "shared">, same: LiveBackend | undefined): LiveBackend {
     const shared = same?.spec.shared ?? createBackendState(this.#threads);
     return { spec: { ...spec, shared }, state: same?.state ?? new BackendState(shared) };
   }

@@ -84,19 +84,26 @@ export class BackendHealth {
     this.#checker?.start(delayMs);
   }
 
+  get isEjected(): boolean {
+    return this.#member.backend.state.ejected;
+  }
+
   get isChecked(): boolean {
     return this.#checker !== null;
   }
 
-  /** Ends what has its time. To be called often. */
-  tick(nowMs: number): void {
+  /** Ends what has its time. Returns whether something goes on that has one: then it is to be called often. */
+  tick(nowMs: number): boolean {
     const { backend, upstream } = this.#member;
     const rules = upstream.spec.ejection;
     if (this.#ejection.isOver(nowMs, rules)) this.#readmit(nowMs);
     else this.#ejection.forgive(nowMs, rules);
-    if (!backend.state.slowStarting) return;
-    const slowMs = nowMs - backend.state.slowSince;
-    if (slowMs < 0 || slowMs >= upstream.spec.slowStartMs) backend.state.endSlowStart();
+    const { state } = backend;
+    if (state.slowStarting) {
+      const slowMs = nowMs - state.slowSince;
+      if (slowMs < 0 || slowMs >= upstream.spec.slowStartMs) state.endSlowStart();
+    }
+    return state.ejected || state.ejectionsInARow > 0 || state.slowStarting;
   }
 
   /** The backend is in no snapshot any more. */

@@ -19,16 +19,27 @@ export interface WatchedUpstream {
 /** Checks at a time, over all backends. */
 const CHECKS_AT_A_TIME = 64;
 const TICK_MS = 100;
+/** Upstreams of which no backend has anything that ends are looked at every so many ticks, unless an ejection is counted. */
+const QUIET_TICKS = 10;
 /** The first checks of new backends begin one after the other, */
 const FIRST_CHECK_STEP_MS = 10;
 /** and the last one after this at the latest. */
 const FIRST_CHECKS_MS = 1000;
 
+/** What the ticks go through. */
+interface Watch {
+  readonly state: UpstreamState;
+  readonly backends: readonly BackendHealth[];
+  readonly count: EjectedCount;
+  isQuiet: boolean;
+}
+
 export class Health {
   readonly #context: HealthContext;
   /** By upstream and id. */
   #backends = new Map<string, BackendHealth>();
-  #upstreams: ReadonlyArray<WatchedUpstream & { readonly count: EjectedCount }> = [];
+  #watches: readonly Watch[] = [];
+  #ticks = 0;
   #timer: NodeJS.Timeout | null = null;
 
   /** `onRoom` is called with the name of an upstream when one of its backends may be used again. */
@@ -44,8 +55,8 @@ export class Health {
     const nowMs = Date.now();
     const kept = new Map<string, BackendHealth>();
     const beginning: BackendHealth[] = [];
-    for (const upstream of upstreams) {
-      for (const backend of upstream.backends) {
+    this.#watches = upstreams.map((upstream) => {
+      const backends = upstream.backends.map((backend) => {
         const key = keyOf(upstream.spec.name, backend.spec.id);
         const member = { upstream, backend };
         let health = this.#backends.get(key);
@@ -54,11 +65,12 @@ export class Health {
           if (health.isChecked) beginning.push(health);
         } else if (health.adopt(member, nowMs)) beginning.push(health);
         kept.set(key, health);
-      }
-    }
+        return health;
+      });
+      return { state: upstream.state, backends, count: new EjectedCount(), isQuiet: false };
+    });
     for (const [key, health] of this.#backends) if (!kept.has(key)) health.leave();
     this.#backends = kept;
-    this.#upstreams = upstreams.map((upstream) => ({ ...upstream, count: new EjectedCount() }));
     const stepMs = Math.min(FIRST_CHECK_STEP_MS, FIRST_CHECKS_MS / beginning.length);
     for (const [i, health] of beginning.entries()) health.start(i * stepMs);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
@@ -80,15 +92,21 @@ export class Health {
     this.#timer = null;
     for (const health of this.#backends.values()) health.stop();
     this.#backends.clear();
-    this.#upstreams = [];
+    this.#watches = [];
   }
 
   #tick(): void {
     const nowMs = Date.now();
-    for (const health of this.#backends.values()) health.tick(nowMs);
-    for (const { state, backends, count } of this.#upstreams) {
+    const isForAll = this.#ticks++ % QUIET_TICKS === 0;
+    for (const watch of this.#watches) {
+      const { state, backends, count } = watch;
+      if (watch.isQuiet && !isForAll && state.ejected === 0) continue;
+      watch.isQuiet = true;
       let ejected = 0;
-      for (const backend of backends) if (backend.state.ejected) ejected++;
+      for (const backend of backends) {
+        if (backend.tick(nowMs)) watch.isQuiet = false;
+        if (backend.isEjected) ejected++;
+      }
       count.compare(state, ejected);
     }
   }
