@@ -330,3 +330,27 @@ describe("copies of one data thread", { timeout: 120_000 }, () => {
     assert.equal(mirror.connections.length, 4);
   });
 });
+
+it("a backend of the mirror that breaks off every answer is ejected", { timeout: 120_000 }, async (t) => {
+  const sick = await RawBackend.start(SICK["breaks off in the middle of its answer"]!);
+  const well = await RawBackend.start(answers(OK));
+  t.after(() => Promise.all([sick.stop(), well.stop()]));
+  const list = [sick, well].map(({ port }, i) => `{ id: b${i}, host: 127.0.0.1, port: ${port} }`);
+  await gateway.adopt(`backends: { main: [{ host: 127.0.0.1, port: ${main.port} }], copies: [${list.join(", ")}] }
+upstreams: { copies: { ejection: { failures: 3 } } }
+routing: { all: { upstream: main, mirror: { upstream: copies } } }
+`);
+  const client = await Client.connect(gateway.port);
+  t.after(() => client.close());
+  const ejected = gateway.logged((line) => line.msg === "backend ejected" && line["upstream"] === "copies");
+  let isEjected = false;
+  void ejected.then(() => {
+    isEjected = true;
+  });
+  // Half of the copies go to the sick one, and each of its answers begins well.
+  while (!isEjected) {
+    client.send(GET);
+    assert.equal((await client.answer()).status, 200);
+  }
+  assert.equal((await ejected)["backend"], "b0");
+});
