@@ -27,6 +27,8 @@ export class StartError extends Error {}
 
 /** A data thread that dies again at once is started again after this pause. */
 const RESTART_PAUSE_MS = 1000;
+/** Addresses that could not be gone over to, for want of a data thread perhaps, are tried again after this. */
+const FOLLOW_AGAIN_MS = 1000;
 
 export class Gateway {
   readonly metrics: GatewayMetrics;
@@ -46,6 +48,8 @@ export class Gateway {
   readonly #view: LiveView;
   readonly #admin: Admin;
   #names: Names | null = null;
+  /** Going over to the addresses of `#names` has its turn after a reload. */
+  #isToFollow = false;
   /** The configuration that was accepted last, and what it became on this machine. */
   #plan: SnapshotPlan;
   #snapshot: Snapshot;
@@ -59,7 +63,9 @@ export class Gateway {
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const gateway = new Gateway(source, log, loaded.gateway, loaded.snapshot);
     try {
-      await gateway.#go(loaded.snapshot, loaded.gateway);
+      const going = gateway.#go(loaded.snapshot, loaded.gateway);
+      gateway.#reloading = going.catch(() => undefined);
+      await going;
       for (const thread of gateway.#threads) gateway.#watch(thread);
     } catch (error) {
       await gateway.#terminate();
@@ -173,13 +179,17 @@ export class Gateway {
 
   /** The name of a backend stands for other addresses than before: the same configuration, with these. */
   #followNames(): void {
+    if (this.#isToFollow) return;
+    this.#isToFollow = true;
     this.#reloading = this.#reloading.then(async () => {
+      this.#isToFollow = false;
       if (this.#stopping !== null || this.#names === null) return;
       try {
         await this.#switch(this.#plan, this.#names);
         this.#log.info({ version: this.#snapshot.version }, "addresses of backends changed");
       } catch (error) {
         this.#log.error(`addresses of backends not followed: ${reasonOf(error)}`);
+        setTimeout(() => this.#followNames(), FOLLOW_AGAIN_MS).unref();
       }
     });
   }
