@@ -210,9 +210,12 @@ export class BackendConnection extends Timed {
     this.#deadlines.set(this, this.#idleMs);
   }
 
-  destroy(): void {
-    this.#user = null;
-    this.socket.destroy();
+  /** Nothing more is wanted of it. */
+  #giveUp(): void {
+    const isHttp = this.#state === IDLE || this.#state === AWAIT_HEAD || this.#state === BODY;
+    // Else the backend has not opened it in time, or has closed it.
+    if (isHttp && !this.socket.readableEnded) this.retire();
+    else this.socket.destroy();
   }
 
   override onDeadline(): void {
@@ -231,8 +234,11 @@ export class BackendConnection extends Timed {
       case BODY:
         this.#fail("response_stalled", "the backend stopped in the middle of its response");
         break;
+      case IDLE:
+        this.retire();
+        break;
       default:
-        this.destroy();
+        this.socket.destroy();
     }
   }
 
@@ -283,7 +289,7 @@ export class BackendConnection extends Timed {
       this.#takeBody(chunk, at);
     } else if (this.#state === IDLE) {
       // Bytes that no request asked for: whatever they are, the next response could not be told from them.
-      this.destroy();
+      this.retire();
     }
   }
 
@@ -374,7 +380,7 @@ export class BackendConnection extends Timed {
     this.#user = null;
     this.#state = IDLE;
     if (!nothingFollows || !this.#requestEnded || this.socket.writableNeedDrain) {
-      this.socket.destroy();
+      this.#giveUp();
       return;
     }
     if (this.socket.isPaused()) this.socket.resume();
@@ -438,7 +444,7 @@ export class BackendConnection extends Timed {
   #fail(code: ErrorCode, message: string, cause: unknown = this.#cause ?? undefined): void {
     const user = this.#user;
     this.#user = null;
-    this.socket.destroy();
+    this.#giveUp();
     user?.onBackendFailed(new GatewayError(code, message, cause));
   }
 }

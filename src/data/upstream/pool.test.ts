@@ -231,7 +231,7 @@ describe("a pool", { timeout: 30_000 }, () => {
     assert.equal(await first.outcome, "answered");
     await waiting[0];
     assert.equal(asked[0]!.connection, first.connection);
-    asked[0]!.connection!.destroy();
+    asked[0]!.connection!.socket.destroy();
     await waiting[1];
     assert.notEqual(asked[1]!.connection, first.connection);
     assert.equal(await asked[1]!.outcome, "answered");

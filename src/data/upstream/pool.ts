@@ -69,7 +69,7 @@ export class BackendPool implements ConnectionHome {
         connection.take(user);
         return connection;
       }
-      connection.destroy();
+      connection.retire();
     }
     return null;
   }
@@ -85,8 +85,7 @@ export class BackendPool implements ConnectionHome {
     const thread = this.#thread;
     this.state.endExchange();
     const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
-    if (!isRoom) connection.destroy();
-    else if (!reusable || this.#retired || this.spec.proxyProtocol !== null || this.#isOverfull)
+    if (!isRoom || !reusable || this.#retired || this.spec.proxyProtocol !== null || this.#isOverfull)
       connection.retire();
     else {
       this.#idle.push(connection);
