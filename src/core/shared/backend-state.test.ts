@@ -9,7 +9,7 @@ import { race, randomFrom, sum, takePart } from "./racers.test.ts";
 
 const THREADS = 4;
 const MOST = 7;
-const ATTEMPTS = 50_000;
+const ATTEMPTS = 1_000_000;
 const NOW = 1_800_000_000_000;
 /** The time constant of response times. */
 const DECAY_MS = 10_000;

@@ -10,7 +10,7 @@ import { createUpstreamState, UpstreamState } from "./upstream-state.ts";
 const THREADS = 4;
 const QUEUE_SIZE = 3;
 const MOST = 5;
-const ROUNDS = 20_000;
+const ROUNDS = 1_000_000;
 const NOW = 1_800_000_000_000;
 
 interface Shared {
