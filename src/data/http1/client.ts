@@ -210,6 +210,12 @@ export class BackendConnection extends Timed {
     this.#deadlines.set(this, this.#idleMs);
   }
 
+  /** Closes a connection at once. */
+  cut(): void {
+    this.#user = null;
+    this.socket.resetAndDestroy();
+  }
+
   /** Nothing more is wanted of it. */
   #giveUp(): void {
     const isHttp = this.#state === IDLE || this.#state === AWAIT_HEAD || this.#state === BODY;

@@ -85,7 +85,9 @@ export class BackendPool implements ConnectionHome {
     const thread = this.#thread;
     this.state.endExchange();
     const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
-    if (!isRoom || !reusable || this.#retired || this.spec.proxyProtocol !== null || this.#isOverfull)
+    // There are only so many files: one too many cannot wait for its backend.
+    if (!isRoom) connection.cut();
+    else if (!reusable || this.#retired || this.spec.proxyProtocol !== null || this.#isOverfull)
       connection.retire();
     else {
       this.#idle.push(connection);
