@@ -237,6 +237,24 @@ describe("a pool", { timeout: 30_000 }, () => {
     assert.equal(await asked[1]!.outcome, "answered");
   });
 
+  it("gives up what a lowered limit has no room for, when that is answered", async (t) => {
+    const serve: Serve = ({ socket }) => socket.on("end", () => socket.end());
+    const setting = await poolOf(t, { maxConnections: 3 }, { serve });
+    const asked = Array.from({ length: 3 }, () => TestUser.ask(setting.pool)!);
+    const spec = { ...setting.pool.spec, maxConnections: 1 };
+    setting.thread.serve({ ...setting.served.upstream.spec, backends: [spec] });
+    for (const index of [0, 1, 2]) {
+      const raw = await setting.backend.connection(index);
+      await raw.until("GET /");
+      raw.write(OK);
+      const answered = await Promise.race(asked.map((user) => user.outcome.then(() => user)));
+      asked.splice(asked.indexOf(answered), 1);
+      // The last one stays.
+      if (asked.length > 0) await gone(answered.connection!);
+    }
+    assert.deepEqual(counts(setting), { connections: 1, inFlight: 0, unused: 1 });
+  });
+
   it("goes over to the limit of the next snapshot", async (t) => {
     const setting = await poolOf(t, { maxConnections: 1 }, { serve: SILENT });
     assert.ok(TestUser.ask(setting.pool));
