@@ -1,24 +1,42 @@
 // Breaks named guards one at a time, in a copy of the repository, and shows that some test fails for each.
-// Usage: node tools/mutate.ts [part of a name …]
+// Usage: node tools/mutate.ts [part of a name, or of the path of a file …]
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { MUTATIONS, type Mutation } from "./mutations.ts";
+import { CLIENT_MUTATIONS } from "./mutations/client.ts";
+import { CONTROL_MUTATIONS } from "./mutations/control.ts";
+import { HTTP_MUTATIONS } from "./mutations/http.ts";
+import type { Mutation } from "./mutations/mutation.ts";
+import { SHARED_MUTATIONS } from "./mutations/shared.ts";
+import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
+
+const MUTATIONS = [
+  ...HTTP_MUTATIONS,
+  ...SHARED_MUTATIONS,
+  ...UPSTREAM_MUTATIONS,
+  ...CLIENT_MUTATIONS,
+  ...CONTROL_MUTATIONS,
+];
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const COPIED = ["src", "test", "tools", "bin", "docs", "package.json", "tsconfig.json"];
 /** A broken guard may also show by a test that never ends. */
 const TIMEOUT_MS = 120_000;
 
-type Outcome = "killed" | "survived" | "not applicable";
+/** "tests fail" without anything being broken: then they would prove nothing. */
+const OUTCOMES = ["killed", "survived", "not applicable", "tests fail"] as const;
+type Outcome = (typeof OUTCOMES)[number];
+
+/** By their names, whether tests pass while nothing is broken. */
+const sound = new Map<string, Promise<boolean>>();
 
 async function main(): Promise<number> {
   const wanted = process.argv.slice(2);
   const queue = MUTATIONS.filter(
-    ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+    ({ name, file }) => wanted.length === 0 || wanted.some((part) => `${name} ${file}`.includes(part)),
   );
   const outcomes = new Map<Mutation, Outcome>();
   const lanes = Array.from({ length: availableParallelism() }, async () => {
@@ -31,11 +49,9 @@ async function main(): Promise<number> {
     rmSync(folder, { recursive: true });
   });
   await Promise.all(lanes);
-  const count = (wantedOutcome: Outcome) =>
-    [...outcomes.values()].filter((found) => found === wantedOutcome).length;
-  process.stdout.write(
-    `${outcomes.size} mutations: ${count("killed")} killed, ${count("survived")} survived, ${count("not applicable")} not applicable\n`,
-  );
+  const count = (outcome: Outcome) => [...outcomes.values()].filter((found) => found === outcome).length;
+  const counts = OUTCOMES.map((outcome) => `${count(outcome)} ${outcome}`);
+  process.stdout.write(`${outcomes.size} mutations: ${counts.join(", ")}\n`);
   return count("killed") === outcomes.size && outcomes.size > 0 ? 0 : 1;
 }
 
@@ -50,6 +66,9 @@ async function attempt({ file, find, replace, tests }: Mutation, folder: string)
   const path = join(folder, file);
   const original = readFileSync(path, "utf8");
   if (original.split(find).length !== 2) return "not applicable";
+  const key = tests.join(" ");
+  if (!sound.has(key)) sound.set(key, passes(tests, folder));
+  if (!(await sound.get(key))) return "tests fail";
   writeFileSync(
     path,
     original.replace(find, () => replace),

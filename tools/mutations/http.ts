@@ -1,14 +1,6 @@
-// The guards that `mutate.ts` breaks: each with the text that is the guard, what it becomes, and tests that must notice.
+// Guards of HTTP/1.1, of bodies and times, of paths, and of the process as a whole.
 
-export interface Mutation {
-  readonly name: string;
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-  /** Test files or patterns. */
-  readonly tests: readonly string[];
-}
+import type { Mutation } from "./mutation.ts";
 
 const HTTP1 = ["src/data/http1/*.test.ts"];
 const RULES = ["src/data/http1/*.test.ts", "test/http/*.test.ts"];
@@ -22,7 +14,7 @@ const client = "src/data/http1/client.ts";
 const server = "src/data/http1/server.ts";
 const writer = "src/data/http1/writer.ts";
 
-export const MUTATIONS: readonly Mutation[] = [
+export const HTTP_MUTATIONS: readonly Mutation[] = [
   // ---- heads ----
   {
     name: "a field name is a token",
@@ -282,22 +274,22 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "bytes behind a response end the connection",
     file: client,
-    find: "if (nothingFollows && this.#keepAlive",
-    replace: "if (this.#keepAlive",
+    find: "if (!nothingFollows || !this.#requestEnded ||",
+    replace: "if (!this.#requestEnded ||",
     tests: [...RULES, ...UPSTREAM],
   },
   {
     name: "a backend that says close is believed",
     file: client,
-    find: "nothingFollows && this.#keepAlive && this.#requestEnded",
-    replace: "nothingFollows && this.#requestEnded",
+    find: "this.#home.released(this, this.#keepAlive);",
+    replace: "this.#home.released(this, true);",
     tests: [...RULES, ...UPSTREAM],
   },
   {
     name: "a request that was not sent whole ends the connection",
     file: client,
-    find: "this.#keepAlive && this.#requestEnded &&",
-    replace: "this.#keepAlive &&",
+    find: "!nothingFollows || !this.#requestEnded ||",
+    replace: "!nothingFollows ||",
     tests: [...RULES, ...UPSTREAM],
   },
   {
@@ -328,35 +320,7 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (this.#state === BODY) {",
     tests: UPSTREAM,
   },
-  // ---- retries and time ----
-  {
-    name: "only a reused connection is retried",
-    file: "src/data/upstream/retry.ts",
-    find: " || !attempt.reused) return false;",
-    replace: ") return false;",
-    tests: UPSTREAM,
-  },
-  {
-    name: "no retry after a body was begun",
-    file: "src/data/upstream/retry.ts",
-    find: "attempt.responseStarted || attempt.bodyStarted || ",
-    replace: "attempt.responseStarted || ",
-    tests: UPSTREAM,
-  },
-  {
-    name: "one retry only",
-    file: "src/data/upstream/retry.ts",
-    find: " || attempt.attempts > 1) return false;",
-    replace: ") return false;",
-    tests: UPSTREAM,
-  },
-  {
-    name: "only idempotent methods are retried",
-    file: "src/data/upstream/retry.ts",
-    find: "return IDEMPOTENT.has(attempt.method);",
-    replace: "return true;",
-    tests: UPSTREAM,
-  },
+  // ---- time ----
   {
     name: "a connect timeout",
     file: client,
@@ -381,8 +345,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a chunk that has to wait keeps its copy",
     file: "src/data/socket.ts",
-    find: "if (socket.writableLength > 0) this.#buffer =",
-    replace: "if (socket.writableLength < 0) this.#buffer =",
+    find: "if (socket.writableLength > 0) this.#start =",
+    replace: "if (socket.writableLength < 0) this.#start =",
     tests: ["src/data/socket.test.ts"],
   },
   {
@@ -430,7 +394,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "an address that is held is an error",
-    file: "src/control/gateway.ts",
+    file: "src/control/settle.ts",
     find: "await claimAddress(wanted)",
     replace: "wanted",
     tests: ["test/process/*.test.ts"],
@@ -441,63 +405,5 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'this.#log.error("configuration not reloaded: the one before goes on");\n      return false;\n    }\n    for',
     replace: "process.exit(3);\n      return false;\n    }\n    for",
     tests: ["test/process/*.test.ts"],
-  },
-
-  // ---- who the client is ----
-  {
-    name: "the first address that is not trusted is the client",
-    file: "src/data/forwarding-chain.ts",
-    find: "if (!matchesAny(trusted, address)) break;",
-    replace: "",
-    tests: ["src/data/forwarding-chain.test.ts", "test/client/forwarded.test.ts"],
-  },
-  {
-    name: "an element without an address ends the search",
-    file: "src/data/forwarding-chain.ts",
-    find: "if (address === null) break;",
-    replace: "if (address === null) continue;",
-    tests: ["src/data/forwarding-chain.test.ts", "test/client/forwarded.test.ts"],
-  },
-  {
-    name: "a PROXY protocol line has six parts",
-    file: "src/data/proxy-protocol.ts",
-    find: " || parts.length !== 6",
-    replace: "",
-    tests: ["src/data/proxy-protocol.test.ts"],
-  },
-  {
-    name: "a PROXY protocol header of version 2 is bounded",
-    file: "src/data/proxy-protocol.ts",
-    find: "length > V2_MAX_LENGTH",
-    replace: "length > 65535",
-    tests: ["src/data/proxy-protocol.test.ts"],
-  },
-  {
-    name: "a client behind a PROXY protocol header is counted",
-    file: "src/data/client-connection.ts",
-    find: "if (!this.#admit()) return;",
-    replace: "",
-    tests: ["test/client/limit.test.ts"],
-  },
-  {
-    name: "a connection that closes is given back to its client",
-    file: "src/data/client-connection.ts",
-    find: "if (this.#counted) this.thread.clients.release(this.thread.index, this.peerAddress);",
-    replace: "",
-    tests: ["test/client/limit.test.ts"],
-  },
-  {
-    name: "a connection that is refused for its client holds no place in max_conn",
-    file: "src/data/listener.ts",
-    find: "metrics.releaseConnection();",
-    replace: "",
-    tests: ["test/client/limit.test.ts"],
-  },
-  {
-    name: "a removed client leaves no gap in the table",
-    file: "src/core/shared/client-counts.ts",
-    find: "cells.copyWithin(this.#entryAt(gap), at, at + this.#entryCells);",
-    replace: "break;",
-    tests: ["src/core/shared/client-counts.test.ts"],
   },
 ];
