@@ -21,7 +21,7 @@ export function openFileLimit(): number {
 }
 
 /** Share of the files that are left for unused connections to backends. */
-const IDLE_SHARE = 1 / 8;
+const IDLE_SHARE = 1 / 4;
 
 export interface ConnectionLimits {
   /** Client connections. Each may need a second file, for its backend. */

@@ -84,8 +84,8 @@ describe("max_conn", { timeout: 120_000 }, () => {
 describe("under a low limit on open files", { timeout: 120_000 }, () => {
   const ALLOWED = 30;
   const CASES = [
-    { workers: 2, files: 220 },
-    { workers: 8, files: 484 },
+    { workers: 2, files: 232 },
+    { workers: 8, files: 492 },
   ];
   for (const { workers, files } of CASES) {
     it(`max_conn is lowered, and what comes beyond is refused while others are served, by ${workers} data threads`, async (t) => {
