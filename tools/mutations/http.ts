@@ -4,7 +4,7 @@ import type { Mutation } from "./mutation.ts";
 
 const HTTP1 = ["src/data/http1/*.test.ts"];
 const RULES = ["src/data/http1/*.test.ts", "test/http/*.test.ts"];
-const UPSTREAM = ["src/data/upstream/**/*.test.ts", "test/upstream/*.test.ts"];
+const UPSTREAM = ["test/upstream/{connect,faults,reuse,time}.test.ts"];
 
 const parser = "src/data/http1/head-parser.ts";
 const body = "src/data/http1/body-reader.ts";

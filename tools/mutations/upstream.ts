@@ -289,8 +289,8 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
   {
     name: "a failure is not repeated at the backend that failed",
     file: proxy,
-    find: "const isWorthIt = isOther || isStale || this.#upstream.full;",
-    replace: "const isWorthIt = true;",
+    find: "this.#again(isStale && !isOther ? null : backend);",
+    replace: "this.#again(null);",
     tests: ["test/upstream/{retry,retries}.test.ts"],
   },
   // ---- waiting and connections ----
@@ -313,7 +313,7 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
     file: proxy,
     find: "if (upstream.queue.waiting > 0) this.#wait();\n    else this.#attempt(false);",
     replace: "this.#attempt(false);",
-    tests: ["test/upstream/limits.test.ts", "test/interplay/*.test.ts"],
+    tests: ["src/data/actions/behind-the-line.test.ts"],
   },
   {
     name: "a waiter that leaves has no place",
@@ -436,13 +436,6 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
     tests: ["test/upstream/mirror.test.ts"],
   },
   {
-    name: "a mirror gets no long body",
-    file: mirror,
-    find: "bodyLength > this.bodyBytes || ",
-    replace: "",
-    tests: ["test/upstream/mirror.test.ts"],
-  },
-  {
     name: "a mirror gets no body that turns out long",
     file: mirror,
     find: "if (!kept.whole) return;",
@@ -468,6 +461,6 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
     file: mirror,
     find: 'if (upstream.queue.waiting > 0) return "exchanges wait for the upstream";',
     replace: "",
-    tests: ["test/upstream/mirror-faults.test.ts"],
+    tests: ["src/data/actions/behind-the-line.test.ts"],
   },
 ];
