@@ -49,7 +49,10 @@ function withTables(reference: string, text: string): string {
 
 /** Every value may come from the environment, which the types of the values do not say. */
 function editorSchema(schema: JsonSchema): JsonSchema {
-  const { $schema, ...rest } = mayBePlaceholder(schema);
+  const { $schema, $defs: shared = {}, ...rest } = mayBePlaceholder(schema);
+  const definitions = Object.entries(shared).map(([name, { id: _, ...definition }]) => {
+    return [name, mayBePlaceholder(definition)] as const;
+  });
   const placeholder = {
     type: "string" as const,
     pattern: "\\$\\{",
@@ -59,7 +62,7 @@ function editorSchema(schema: JsonSchema): JsonSchema {
     ...($schema === undefined ? {} : { $schema }),
     title: "Configuration of Sluice",
     ...rest,
-    $defs: { placeholder },
+    $defs: { placeholder, ...Object.fromEntries(definitions) },
   };
 }
 
@@ -94,11 +97,21 @@ function isScalar({ type, pattern, enum: names, const: only }: JsonSchema): bool
 // ---- the tables of docs/configuration.md ----
 
 function tables(schema: JsonSchema): string {
-  return [...sections("", schema)].join("\n");
+  return [...sections("", schema, schema.$defs ?? {})].join("\n");
 }
 
-/** One heading and table for each mapping in the schema, in the order of the keys. */
-function* sections(path: string, schema: JsonSchema): Generator<string> {
+/**
+ * One heading and table for each mapping in the schema, in the order of the keys. What stands in several places
+ * (`shared`) has its tables where it is a section of the file.
+ */
+function* sections(
+  path: string,
+  place: JsonSchema,
+  shared: Readonly<Record<string, JsonSchema>>,
+): Generator<string> {
+  const definition = shared[place.$ref?.slice("#/$defs/".length) ?? ""];
+  if (definition !== undefined && path.includes(".")) return;
+  const schema: JsonSchema = definition === undefined ? place : { ...definition, ...place };
   const properties = Object.entries(schema.properties ?? {}).map(
     ([key, property]) => [key, asObject(property)] as const,
   );
@@ -109,10 +122,11 @@ function* sections(path: string, schema: JsonSchema): Generator<string> {
     const about = schema.description === undefined ? "" : `${schema.description}\n\n`;
     yield `### \`${path}\`\n\n${about}| key | kind | default | meaning |\n|---|---|---|---|\n${rows.join("\n")}\n`;
   }
-  for (const [key, property] of properties) yield* sections(path === "" ? key : `${path}.${key}`, property);
+  for (const [key, property] of properties)
+    yield* sections(path === "" ? key : `${path}.${key}`, property, shared);
   const { additionalProperties: each, items } = schema;
-  if (typeof each === "object") yield* sections(`${path}.<name>`, each);
-  if (items !== undefined) yield* sections(`${path}[]`, asObject(items));
+  if (typeof each === "object") yield* sections(`${path}.<name>`, each, shared);
+  if (items !== undefined) yield* sections(`${path}[]`, asObject(items), shared);
 }
 
 function row(key: string, schema: JsonSchema, isRequired: boolean): string {
@@ -124,6 +138,7 @@ function row(key: string, schema: JsonSchema, isRequired: boolean): string {
 
 function kindOf(schema: JsonSchema): string {
   if (schema.title !== undefined) return schema.title;
+  if (schema.$ref !== undefined) return "mapping";
   if (schema.const !== undefined) return code(schema.const);
   if (schema.enum !== undefined) return schema.enum.map(code).join(", ");
   if (schema.anyOf !== undefined) return schema.anyOf.map((option) => kindOf(asObject(option))).join(", or ");

@@ -49,6 +49,7 @@ test("an empty file compiles to the defaults", () => {
     upstreams: [],
     routes: [],
     accessLog: null,
+    policies: null,
   });
 });
 
@@ -61,6 +62,7 @@ test("a route has the defaults of its file, and its own where it says so", () =>
     methods: null,
     headers: [],
     priority: 0,
+    policies: null,
     action: {
       kind: "proxy",
       targets: [{ upstream: "web", weight: 1 }],

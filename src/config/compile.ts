@@ -3,6 +3,7 @@
 
 import { compileUpstream } from "./compile-upstream.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { compilePolicies } from "./policies/policies.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
@@ -76,6 +77,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
       routes: order.routes.map((name) => {
         return compileRoute(name, config.routing[name]!, order.splits.get(name) ?? [], config);
       }),
+      policies: compilePolicies(config.policies, undefined),
       accessLog: log?.enabled ? { path: log.path ?? null, format: log.format } : null,
     },
     gateway: {
@@ -137,6 +139,7 @@ function compileRoute(name: string, route: RouteConfig, parts: readonly string[]
       return { name: field.toLowerCase(), value: value === true ? null : value };
     }),
     priority: route.priority,
+    policies: compilePolicies(config.policies, route.policies),
     action: compileAction(route, parts, config),
     bodyBytes: bodyBytes === 0 ? null : bodyBytes,
     minBodyRate: route.limits?.min_body_rate ?? config.limits.min_body_rate,

@@ -1,15 +1,18 @@
 // Reads text with variables, as in `https://{host}{uri}`; `{{` stands for a literal brace. Runs anywhere.
 
-import { TEMPLATE_VARIABLES, type Template, type TemplateVariable } from "../core/template.ts";
+import { ADDRESS_VARIABLES, TEMPLATE_VARIABLES, type Template, type TemplatePart } from "../core/template.ts";
 import { quote } from "./problem.ts";
 import { nearest } from "./suggest.ts";
 
+const FIELD = /^header:([!#$%&'*+.^_`|~0-9A-Za-z-]+)$/;
 const PIECE = /\{\{|\{([^{}]*)(\})?|[^{]+/g;
 
 export type TemplateResult = { readonly template: Template } | { readonly problem: string };
 
-export function parseTemplate(text: string): TemplateResult {
-  const template: Array<string | { variable: TemplateVariable }> = [];
+/** `kind` says what the text becomes: only an address has no use for everything else that is known of a request. */
+export function parseTemplate(text: string, kind: "address" | "field" = "address"): TemplateResult {
+  const variables = kind === "address" ? ADDRESS_VARIABLES : TEMPLATE_VARIABLES;
+  const template: Array<string | TemplatePart> = [];
   let literal = "";
   for (const [piece, name, end] of text.matchAll(PIECE)) {
     if (name === undefined) {
@@ -18,21 +21,20 @@ export function parseTemplate(text: string): TemplateResult {
     }
     if (end === undefined)
       return { problem: `expected a closing brace after ${quote(piece)} ({{ for a literal brace)` };
-    if (!isVariable(name)) return { problem: `there is no variable {${name}}: ${variablesLike(name)}` };
+    const field = kind === "field" ? FIELD.exec(name)?.[1] : undefined;
+    const variable = variables.find((known) => known === name);
+    if (variable === undefined && field === undefined)
+      return { problem: `there is no variable {${name}}: ${variablesLike(name, variables)}` };
     if (literal !== "") template.push(literal);
-    template.push({ variable: name });
+    template.push(variable === undefined ? { field: field!.toLowerCase() } : { variable });
     literal = "";
   }
   if (literal !== "") template.push(literal);
   return { template };
 }
 
-function isVariable(name: string): name is TemplateVariable {
-  return (TEMPLATE_VARIABLES as readonly string[]).includes(name);
-}
-
-function variablesLike(name: string): string {
-  const meant = nearest(name, TEMPLATE_VARIABLES);
+function variablesLike(name: string, variables: readonly string[]): string {
+  const meant = nearest(name, variables);
   if (meant !== null) return `did you mean {${meant}}?`;
-  return `expected one of ${TEMPLATE_VARIABLES.map((variable) => `{${variable}}`).join(", ")}`;
+  return `expected one of ${variables.map((variable) => `{${variable}}`).join(", ")}`;
 }

@@ -2,8 +2,10 @@
 
 import type { Cidr } from "../core/ip.ts";
 import type { Template } from "../core/template.ts";
+import type { PolicySpecs } from "./policies/policies.ts";
 
-export { TEMPLATE_VARIABLES, type Template, type TemplateVariable } from "../core/template.ts";
+export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
+export type { PolicySpecs } from "./policies/policies.ts";
 
 export interface Snapshot {
   /** Counts up with every accepted configuration; 1 at start. */
@@ -15,6 +17,8 @@ export interface Snapshot {
   readonly routes: readonly RouteSpec[];
   /** Null when access logging is off. */
   readonly accessLog: AccessLogSpec | null;
+  /** Of exchanges that no route is for; null for none. */
+  readonly policies: PolicySpecs | null;
 }
 
 /** A snapshot before its names are resolved and its shared memory is made. */
@@ -180,6 +184,8 @@ export interface RouteSpec {
   /** Lower-case names. A null value asks only that the field is there. */
   readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string | null }>;
   readonly priority: number;
+  /** Null for none. */
+  readonly policies: PolicySpecs | null;
   readonly action: ActionSpec;
   /** Longest request body in bytes, or null for no limit. */
   readonly bodyBytes: number | null;

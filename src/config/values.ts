@@ -192,6 +192,24 @@ export function responseFieldName() {
   });
 }
 
+/** A field of a request that a policy may write: none that the gateway makes anew for every backend. */
+export function requestFieldName() {
+  const own: readonly number[] = [
+    Field.xForwardedFor,
+    Field.xForwardedProto,
+    Field.xForwardedHost,
+    Field.forwarded,
+    Field.via,
+  ];
+  return fieldName().refine(
+    (name) => {
+      const id = fieldId(name);
+      return id === Field.other || (id > Field.lastHopByHop && !own.includes(id));
+    },
+    { error: "expected a field that the gateway does not write itself" },
+  );
+}
+
 /** A field that means nothing else to the gateway. */
 export function freeFieldName() {
   return fieldName().refine((name) => fieldId(name) === Field.other, {
@@ -202,6 +220,16 @@ export function freeFieldName() {
 export function fieldValue() {
   const expected = "expected the value of a header field: one line of Latin-1 text (numbers in quotes)";
   return textLike(FIELD_VALUE, expected);
+}
+
+/** The value of a field, with everything that is known of a request. */
+export function fieldTemplate() {
+  const expected = "expected the value of a header field: one line of Latin-1 text (numbers in quotes)";
+  return readText(expected, (text): Reading<Template> => {
+    if (!FIELD_VALUE.test(text)) return { problem: expected };
+    const result = parseTemplate(text, "field");
+    return "template" in result ? { value: result.template } : result;
+  }).meta({ title: "template" });
 }
 
 /** Where a client is sent: its literal text must fit into a header field as it is. */
@@ -218,7 +246,7 @@ export function pathTemplate() {
     ([first]) =>
       typeof first === "string"
         ? first.startsWith("/")
-        : first?.variable === "path" || first?.variable === "uri",
+        : first !== undefined && "variable" in first && ["path", "uri"].includes(first.variable),
     { error: "expected a template that starts with /, {path} or {uri}" },
   );
 }

@@ -18,7 +18,7 @@ export interface RequestHead {
   readonly authority: string;
   /** The authority's host in lower case, without port. */
   readonly host: string;
-  readonly protocol: "HTTP/1.0" | "HTTP/1.1";
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
   readonly headers: HeaderList;
   /** Bytes, or `UNKNOWN_LENGTH`. */
   readonly bodyLength: number;
@@ -26,6 +26,7 @@ export interface RequestHead {
   readonly upgrade: string | null;
 }
 
+/** Belongs to its exchange: who passes it on may change its fields. */
 export interface ResponseHead {
   readonly status: number;
   readonly reason: string;
@@ -34,10 +35,31 @@ export interface ResponseHead {
   readonly bodyLength: number;
 }
 
-/** The client's side of an exchange, as an action uses it. Implemented by each protocol's server. */
+/** What TLS told of a client. All of it may stand in a header field: visible ASCII and spaces. */
+export interface ClientTls {
+  /** As in `TLSv1.3`. */
+  readonly version: string;
+  /** As OpenSSL names it. */
+  readonly cipher: string;
+  /** What the client asked for by SNI, in lower case, or empty. */
+  readonly serverName: string;
+  /** Of its certificate (RFC 4514), or empty where it has sent none. */
+  readonly subject: string;
+  /** SHA-256 of its certificate, hexadecimal in lower case, or empty. */
+  readonly fingerprint: string;
+  /** Its certificate is of an authority that is asked for. */
+  readonly verified: boolean;
+}
+
+/**
+ * The client's side of an exchange, as an action uses it. Implemented by each protocol's server, and by the layers that
+ * policies put between the two (data/policies/client-layer.ts).
+ */
 export interface ClientStream {
   /** Between whom the connection is: as a PROXY protocol header named them, else those of the socket. */
   readonly ends: ConnectionEnds;
+  /** Null on a plain connection. */
+  readonly tls: ClientTls | null;
   /** Lets the request body flow (answering `Expect: 100-continue` the first time). Bytes at hand arrive during the call. */
   resumeBody(): void;
   pauseBody(): void;
@@ -56,6 +78,8 @@ export interface ClientStream {
   /** Sends a 101 for `protocol` and hands the connection over to a tunnel. The exchange goes on until `finishTunnel`. */
   switchProtocols(head: ResponseHead, protocol: string): TunnelEnd;
   finishTunnel(): void;
+  /** The exchange is over, whichever way. Called once, by the pipeline. */
+  finished(): void;
 }
 
 /** A connection that left HTTP. */
@@ -92,7 +116,8 @@ export interface Action {
 
 export class Exchange {
   readonly request: RequestHead;
-  readonly client: ClientStream;
+  /** What the action answers to: the connection, or the innermost layer that a policy put before it. */
+  client: ClientStream;
   /** From `performance.now()`, at the end of the request head. */
   readonly startedMs: number;
   readonly peerAddress: string;
@@ -100,7 +125,13 @@ export class Exchange {
   peerTrusted = false;
   /** The peer's address, or what a trusted peer says. */
   clientAddress: string;
+  /** Of the client's connection, or what a trusted peer says. */
+  scheme: "http" | "https";
   action: Action | null = null;
+  /** A layer that holds back some of the response: hears in place of the action that the client took what was sent. */
+  transform: Pick<Action, "onClientDrain"> | null = null;
+  /** What a backend gets as Host, where a policy says so; else empty. */
+  backendHost = "";
   /** Name of the route, or empty. */
   route = "";
   upstream = "";
@@ -126,6 +157,7 @@ export class Exchange {
     this.client = client;
     this.peerAddress = peerAddress;
     this.clientAddress = peerAddress;
+    this.scheme = client.tls === null ? "http" : "https";
     this.startedMs = startedMs;
   }
 }

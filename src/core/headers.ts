@@ -196,12 +196,22 @@ export class HeaderList {
     return this.#text.slice(this.#places[4 * index + 2], this.#places[4 * index + 3]);
   }
 
-  add(name: string, value: string): void {
+  /** `id` is the one of the name, or `Field.other` for a field that the gateway is to leave alone. */
+  add(name: string, value: string, id = fieldId(name)): void {
     const start = this.#text.length;
     const nameEnd = start + name.length;
     this.#places.push(start, nameEnd, nameEnd + 2, nameEnd + 2 + value.length);
     this.#text += `${name}: ${value}\r\n`;
-    this.ids.push(fieldId(name));
+    this.ids.push(id);
+  }
+
+  /** Another list with the same fields. */
+  copy(): HeaderList {
+    const list = new HeaderList();
+    list.#text = this.#text;
+    list.#places = this.#places.slice();
+    list.ids = this.ids.slice();
+    return list;
   }
 
   /** The first value of a known field, or null. */

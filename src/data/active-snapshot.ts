@@ -1,12 +1,22 @@
 // A snapshot made ready to serve on one data thread: the router over compiled routes, and the pools behind them.
 
-import type { BackendSpec, RouteSpec, ServerSpec, Snapshot, UpstreamSpec } from "../config/snapshot.ts";
+import type {
+  BackendSpec,
+  PolicySpecs,
+  RouteSpec,
+  ServerSpec,
+  Snapshot,
+  UpstreamSpec,
+} from "../config/snapshot.ts";
+import { GatewayError } from "../core/errors.ts";
 import { UpstreamState } from "../core/shared/upstream-state.ts";
 import { AccessLog } from "./access-log.ts";
 import { createProxy } from "./actions/proxy-route.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
+import { failExchange } from "./pipeline.ts";
+import { createPolicies } from "./policies/policies.ts";
 import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
 import { Backend } from "./upstream/backend.ts";
@@ -19,6 +29,8 @@ export class ActiveSnapshot {
   readonly server: ServerSpec;
   readonly headLimits: HeadLimits;
   readonly router: Router<Route>;
+  /** For exchanges that no route is for. */
+  readonly fallback: Route;
   /** Null when access logging is off. Lives on in the next snapshot that logs to the same place. */
   readonly accessLog: AccessLog | null;
   /** By upstream, id and identity: a pool lives on in the next snapshot that has the same backend. */
@@ -41,8 +53,13 @@ export class ActiveSnapshot {
     this.#upstreams = spec.upstreams.map((upstream) => this.#upstream(upstream, thread, previous));
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.spec.name, upstream]));
     this.router = createRouter(
-      spec.routes.map((route) => ({ spec: route, start: startOf(route, upstreams, thread) })),
+      spec.routes.map((route) => ({
+        spec: route,
+        policies: createPolicies(route.policies, { route: route.name, thread }),
+        start: startOf(route, upstreams, thread),
+      })),
     );
+    this.fallback = createFallback(spec.policies, thread);
   }
 
   #upstream(spec: UpstreamSpec, thread: ThreadContext, previous: ActiveSnapshot | null): Upstream {
@@ -85,6 +102,34 @@ export class ActiveSnapshot {
     for (const [identity, pool] of this.pools) if (next?.pools.get(identity) !== pool) pool.retire();
   }
 }
+
+function createFallback(specs: PolicySpecs | null, thread: ThreadContext): Route {
+  return {
+    spec: NO_ROUTE,
+    policies: createPolicies(specs, { route: "", thread }),
+    start: (exchange) => {
+      const { method, authority, path } = exchange.request;
+      failExchange(
+        exchange,
+        new GatewayError("route_not_found", `no route for ${method} ${authority}${path}`),
+      );
+    },
+  };
+}
+
+const NO_ROUTE: RouteSpec = {
+  name: "",
+  hosts: [],
+  path: "/",
+  pathKind: "prefix",
+  methods: null,
+  headers: [],
+  priority: 0,
+  policies: null,
+  action: { kind: "respond", status: 404, headers: [], body: "" },
+  bodyBytes: null,
+  minBodyRate: 0,
+};
 
 function startOf(
   route: RouteSpec,

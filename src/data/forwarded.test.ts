@@ -30,7 +30,7 @@ function tell(peerAddress: string, fields: Fields, about: Partial<RequestHead> =
   const headers = new HeaderList();
   for (const [name, value] of fields) headers.add(name, value);
   const request = { authority: "a.example", protocol: "HTTP/1.1", headers, ...about } as RequestHead;
-  const exchange = new Exchange(request, null as unknown as ClientStream, peerAddress, 0);
+  const exchange = new Exchange(request, { tls: null } as ClientStream, peerAddress, 0);
   identifyClient(exchange, server);
   const text = forwardedLines(exchange, server.realIpHeader);
   assert.ok(text.endsWith("\r\n"));

@@ -12,6 +12,8 @@ export function identifyClient(exchange: Exchange, server: ServerSpec): void {
   if (server.trustedProxies.length === 0 || !matchesAny(server.trustedProxies, exchange.peerAddress)) return;
   exchange.peerTrusted = true;
   exchange.clientAddress = clientOf(exchange, server);
+  const scheme = exchange.request.headers.get(Field.xForwardedProto)?.toLowerCase();
+  if (scheme === "http" || scheme === "https") exchange.scheme = scheme;
 }
 
 function clientOf({ request, peerAddress }: Exchange, server: ServerSpec): string {
@@ -37,13 +39,14 @@ function realIpOf(headers: HeaderList, realIpHeader: string): string | null {
  * lines. Call it once per exchange, after the fields of one hop were removed.
  */
 export function forwardedLines(exchange: Exchange, realIpHeader: string): string {
-  const { request, peerAddress } = exchange;
+  const { request, peerAddress, client } = exchange;
   const { headers, authority, protocol } = request;
+  const own = client.tls === null ? "http" : "https";
   let forwardedFor = peerAddress;
-  let proto = "http";
+  let proto: string = own;
   let host = authority;
   let forwarded = "";
-  let via = protocol === "HTTP/1.1" ? "1.1 sluice" : "1.0 sluice";
+  let via = protocol === "HTTP/1.1" ? "1.1 sluice" : protocol === "HTTP/2.0" ? "2.0 sluice" : "1.0 sluice";
   const ids = headers.ids;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
@@ -63,7 +66,7 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
       host = headers.valueAt(i);
       headers.remove(Field.xForwardedHost);
     } else if (id === Field.forwarded) {
-      forwarded = `Forwarded: ${headers.join(Field.forwarded)!}, ${forwardedElement(peerAddress)}\r\n`;
+      forwarded = `Forwarded: ${headers.join(Field.forwarded)!}, ${forwardedElement(peerAddress, own)}\r\n`;
       headers.remove(Field.forwarded);
     }
   }

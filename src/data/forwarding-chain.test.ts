@@ -93,11 +93,11 @@ describe("an element of Forwarded", () => {
 
   for (const address of ["192.0.2.1", "2001:db8::1"]) {
     it(`that the gateway writes for ${address} names it`, () =>
-      assert.equal(addressOfForwarded(forwardedElement(address)), address));
+      assert.equal(addressOfForwarded(forwardedElement(address, "https")), address));
   }
 
   it("that the gateway writes names no address where it has none", () =>
-    assert.equal(addressOfForwarded(forwardedElement("")), null));
+    assert.equal(addressOfForwarded(forwardedElement("", "http")), null));
 });
 
 describe("the client behind trusted proxies", () => {
@@ -157,7 +157,7 @@ describe("the client behind trusted proxies", () => {
       fc.property(anything, stranger, fc.array(trusted, { maxLength: 4 }), (forged, client, proxies) => {
         const list = [forged, client, ...proxies].join(", ");
         assert.equal(clientBehind(PEER, TRUSTED, list, addressOfNode), client);
-        const elements = [client, ...proxies].map(forwardedElement);
+        const elements = [client, ...proxies].map((each) => forwardedElement(each, "http"));
         const forwarded = [forged, ...elements].join(", ");
         assert.equal(clientBehind(PEER, TRUSTED, forwarded, addressOfForwarded), client);
       }),

@@ -76,9 +76,9 @@ export function addressOfForwarded(element: string): string | null {
 }
 
 /** What the gateway adds to Forwarded. */
-export function forwardedElement(peer: string): string {
-  if (peer === "") return "for=unknown;proto=http";
-  return peer.includes(":") ? `for="[${peer}]";proto=http` : `for=${peer};proto=http`;
+export function forwardedElement(peer: string, scheme: "http" | "https"): string {
+  if (peer === "") return `for=unknown;proto=${scheme}`;
+  return peer.includes(":") ? `for="[${peer}]";proto=${scheme}` : `for=${peer};proto=${scheme}`;
 }
 
 /** Of the last comma before `end` that is not in quotes, or -1. Quotes are told from the right, as all of the list is. */

@@ -1,10 +1,12 @@
-// The way of an exchange: route, action, and exactly one end, with its log line and its counts.
+// The way of an exchange: route, policies, action, and exactly one end, with its log line and its counts.
 
 import { GatewayError } from "../core/errors.ts";
 import type { Exchange } from "../core/exchange.ts";
 import { HeaderList } from "../core/headers.ts";
 import { reasonPhrase } from "../core/status.ts";
+import type { Route } from "./actions/route.ts";
 import { identifyClient } from "./forwarded.ts";
+import { type Policy, Step } from "./policies/policy.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What is full or down now may not be so soon. */
@@ -17,12 +19,8 @@ export function beginExchange(thread: ThreadContext, exchange: Exchange): void {
     const { active } = thread;
     identifyClient(exchange, active.server);
     const path = request.path === "*" ? "/" : request.path;
-    const route = active.router.match(request.host, path, request.method, request.headers);
-    if (route === null) {
-      const message = `no route for ${request.method} ${request.authority}${request.path}`;
-      failExchange(exchange, new GatewayError("route_not_found", message));
-      return;
-    }
+    const { router, fallback } = active;
+    const route = router.match(request.host, path, request.method, request.headers) ?? fallback;
     const { spec } = route;
     exchange.route = spec.name;
     exchange.maxBodyBytes = spec.bodyBytes;
@@ -32,9 +30,40 @@ export function beginExchange(thread: ThreadContext, exchange: Exchange): void {
       failExchange(exchange, new GatewayError("body_too_large", message));
       return;
     }
-    route.start(exchange);
+    if (route.policies === null) route.start(exchange);
+    else new PolicyRun(exchange, route, route.policies).goOn();
   } catch (bug) {
     failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
+  }
+}
+
+/** An exchange on its way through the policies of its route, to the action at the end. */
+export class PolicyRun {
+  readonly #exchange: Exchange;
+  readonly #route: Route;
+  readonly #policies: readonly Policy[];
+  #next = 0;
+
+  constructor(exchange: Exchange, route: Route, policies: readonly Policy[]) {
+    this.#exchange = exchange;
+    this.#route = route;
+    this.#policies = policies;
+  }
+
+  /** Goes on until a policy answers or waits. One that has waited calls it when it is done. */
+  goOn(): void {
+    const exchange = this.#exchange;
+    if (exchange.finished) return;
+    try {
+      exchange.action = null;
+      while (this.#next < this.#policies.length) {
+        const policy = this.#policies[this.#next++]!;
+        if (policy.enter(exchange, this) !== Step.goOn) return;
+      }
+      this.#route.start(exchange);
+    } catch (bug) {
+      failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
+    }
   }
 }
 
@@ -73,6 +102,7 @@ function htmlBody(status: number): string {
 export function finishExchange(thread: ThreadContext, exchange: Exchange): void {
   if (exchange.finished) return;
   exchange.finished = true;
+  exchange.client.finished();
   const durationMs = performance.now() - exchange.startedMs;
   if (exchange.status === 0 && exchange.error !== null) exchange.status = exchange.error.status;
   thread.metrics.finished(exchange, durationMs);

@@ -20,8 +20,14 @@ const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*)$/;
 /** What the file cannot have, or can have only in one place, in another value than the default. */
 const STANDARD = /(?:^ssl\.enabled|\.enabled|^admin\.open)$/;
 
-/** Every setting as a path such as `backends.<name>[].tls.verify`, with its default. */
-function* settingsOf(schema: JsonSchema, path = ""): Generator<[path: string, standard: unknown]> {
+/** Every setting as a path such as `backends.<name>[].tls.verify`, with its default. `policies` are those of the file. */
+function* settingsOf(
+  root: JsonSchema,
+  place = root,
+  path = "",
+): Generator<[path: string, standard: unknown]> {
+  const isShared = place.$ref !== undefined && !path.includes(".");
+  const schema = isShared ? root.$defs![place.$ref!.slice("#/$defs/".length)]! : place;
   const { properties, additionalProperties: each, items } = schema;
   const inside: ReadonlyArray<readonly [string, unknown]> = [
     ...Object.entries(properties ?? {}).map(
@@ -31,7 +37,7 @@ function* settingsOf(schema: JsonSchema, path = ""): Generator<[path: string, st
     ...(typeof items === "object" ? [[`${path}[]`, items] as const] : []),
   ];
   if (properties === undefined) yield [path, schema.default];
-  for (const [place, one] of inside) yield* settingsOf(one as JsonSchema, place);
+  for (const [at, one] of inside) yield* settingsOf(root, one as JsonSchema, at);
 }
 
 /** The values that the file has at a path of `settingsOf`. */
@@ -138,6 +144,7 @@ describe("a file with every setting", () => {
         panicThreshold: 0,
       },
     ]);
+    assert.deepEqual(snapshot.policies, POLICIES);
     assert.deepEqual(snapshot.routes, ROUTES);
   });
 });
@@ -219,6 +226,22 @@ const FILE_TIMEOUTS: ProxyTimeouts = {
   backendKeepAliveMs: 55_000,
 };
 
+const POLICIES = {
+  headers: {
+    request: {
+      set: [{ name: "X-Client", lowerName: "x-client", value: [{ variable: "client" }] }],
+      add: [{ name: "X-Seen", lowerName: "x-seen", value: ["by ", { field: "user-agent" }] }],
+      remove: ["x-secret"],
+      host: ["inner.example.com"],
+    },
+    response: {
+      set: [{ name: "X-Frame-Options", lowerName: "x-frame-options", value: ["DENY"] }],
+      add: [{ name: "X-By", lowerName: "x-by", value: ["sluice"] }],
+      remove: ["server"],
+    },
+  },
+};
+
 const EVERY_REQUEST = {
   hosts: [],
   path: "/",
@@ -226,6 +249,7 @@ const EVERY_REQUEST = {
   methods: null,
   headers: [],
   priority: 0,
+  policies: POLICIES,
   bodyBytes: 2_097_152,
   minBodyRate: 200,
 };
@@ -242,6 +266,7 @@ const ROUTES = [
       { name: "x-any", value: null },
     ],
     priority: 3,
+    policies: null,
     action: {
       kind: "proxy",
       targets: [{ upstream: "web", weight: 1 }],

@@ -2,6 +2,7 @@
 // docs/sluice.schema.json are made from it (tools/config-reference.ts). Runs anywhere.
 
 import { z } from "zod";
+import { policies } from "../policies/policies.ts";
 import { choice, size, text, truth, wholeNumber } from "../values.ts";
 import { admin } from "./admin.ts";
 import { bodyLimits, route, timeouts } from "./route.ts";
@@ -24,6 +25,9 @@ export const configSchema = z.strictObject({
   backends,
   upstreams,
   resolver,
+  policies: policies
+    .optional()
+    .describe("Policies of all routes, and of requests that no route is for. A route may have its own."),
   routing: z.record(z.string(), route).prefault({}).describe("Routes by name."),
   timeouts: z
     .strictObject({

@@ -1,6 +1,7 @@
 // A route of the section `routing`: what a request must look like and what becomes of it. Runs anywhere.
 
 import { z } from "zod";
+import { policies } from "../policies/policies.ts";
 import {
   choice,
   duration,
@@ -207,6 +208,7 @@ export const route = z
       ),
     sticky: sticky.prefault({}),
     retry,
+    policies: policies.optional().describe("Instead of the `policies` of the file, each by its name."),
     timeouts: z
       .strictObject(timeouts)
       .partial()

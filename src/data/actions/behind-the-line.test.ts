@@ -42,7 +42,7 @@ function exchangeOf(): Exchange {
     bodyLength: 0,
     upgrade: null,
   } satisfies RequestHead;
-  return new Exchange(request, null as unknown as ClientStream, "192.0.2.1", 0);
+  return new Exchange(request, { tls: null } as ClientStream, "192.0.2.1", 0);
 }
 
 interface Setting {

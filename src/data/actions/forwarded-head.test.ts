@@ -36,7 +36,7 @@ function exchangeOf(fields: Fields, about: Partial<RequestHead> = {}): Exchange 
     upgrade: null,
     ...about,
   };
-  return new Exchange(request, null as unknown as ClientStream, "192.0.2.1", 0);
+  return new Exchange(request, { tls: null } as ClientStream, "192.0.2.1", 0);
 }
 
 function textOf(

@@ -28,7 +28,7 @@ export class ForwardedHead {
     if (upgrade !== null) fields += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
     else if (te !== null && hasToken(te, "trailers")) fields += "TE: trailers\r\nConnection: TE\r\n";
     this.#start = `${request.method} ${targetOf(exchange, spec)} HTTP/1.1\r\nHost: `;
-    this.#host = request.authority;
+    this.#host = exchange.backendHost || request.authority;
     this.#fields = `${fields}\r\n`;
   }
 
@@ -37,12 +37,12 @@ export class ForwardedHead {
   }
 }
 
-function targetOf({ request }: Exchange, { stripPrefix, rewrite }: ProxySpec): string {
-  const { path, query, host, authority } = request;
+function targetOf(exchange: Exchange, { stripPrefix, rewrite }: ProxySpec): string {
+  const { path, query } = exchange.request;
   if ((stripPrefix === null && rewrite === null) || path === "*") return path + query;
   const rest = stripPrefix === null ? path : withoutPrefix(path, stripPrefix);
   if (rewrite === null) return rest + query;
-  return renderTemplate(rewrite, { scheme: "http", host: authority || host, path: rest, query });
+  return renderTemplate(rewrite, exchange, rest);
 }
 
 /** What a client of HTTP/1.0 that names no host is taken to mean. */

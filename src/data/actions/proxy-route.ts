@@ -74,9 +74,8 @@ function createBalancers(spec: ProxySpec, upstream: Upstream, thread: ThreadCont
   };
 }
 
-/** A client over TLS is `https`; every listener is plain HTTP yet. */
-function protocolOf({ request }: Exchange): ExchangeProtocol {
+function protocolOf({ request, client }: Exchange): ExchangeProtocol {
   if (request.upgrade !== null && hasToken(request.upgrade, "websocket")) return "websocket";
   if (request.headers.find("accept")?.includes("text/event-stream") === true) return "sse";
-  return "http";
+  return client.tls === null ? "http" : "https";
 }

@@ -9,21 +9,18 @@ export function createRespond(spec: RespondSpec): StartAction {
   const headers = new HeaderList();
   for (const [name, value] of spec.headers) headers.add(name, value);
   const body = Buffer.from(spec.body);
-  const head = { status: spec.status, reason: "", headers, bodyLength: body.length };
+  const { status } = spec;
+  const bodyLength = body.length;
   const sent = body.length > 0 ? body : null;
   return (exchange) => {
-    exchange.client.sendHead(head, sent, true);
+    exchange.client.sendHead({ status, reason: "", headers: headers.copy(), bodyLength }, sent, true);
   };
 }
 
 export function createRedirect(spec: RedirectSpec): StartAction {
   return (exchange) => {
-    const { host, authority, path, query } = exchange.request;
     const headers = new HeaderList();
-    headers.add(
-      "Location",
-      renderTemplate(spec.location, { scheme: "http", host: authority || host, path, query }),
-    );
+    headers.add("Location", renderTemplate(spec.location, exchange));
     exchange.client.sendHead({ status: spec.status, reason: "", headers, bodyLength: 0 }, null, true);
   };
 }

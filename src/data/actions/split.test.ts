@@ -23,7 +23,7 @@ function exchangeOf(user: string | null, clientAddress = "192.0.2.1"): Exchange 
   const headers = new HeaderList();
   if (user !== null) headers.add("X-User", user);
   const request = { path: "/", query: "", headers } as RequestHead;
-  return new Exchange(request, null as unknown as ClientStream, clientAddress, 0);
+  return new Exchange(request, { tls: null } as ClientStream, clientAddress, 0);
 }
 
 const USERS = Array.from({ length: 100_000 }, (_, i) => exchangeOf(`user-${i}`));

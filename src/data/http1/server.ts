@@ -7,6 +7,7 @@
 import { GatewayError } from "../../core/errors.ts";
 import {
   type ClientStream,
+  type ClientTls,
   Exchange,
   type RequestHead,
   type ResponseHead,
@@ -129,7 +130,8 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       if (this.#state === IDLE) this.#awaitRequest();
       else if (this.#state === BODY && !this.#bodyPaused) this.#waitForBody();
     }
-    this.#exchange?.action?.onClientDrain();
+    const exchange = this.#exchange;
+    if (exchange !== null) (exchange.transform ?? exchange.action)?.onClientDrain();
   }
 
   protected override closed(): void {
@@ -325,6 +327,10 @@ export class ServerConnection extends ClientConnection implements ClientStream {
 
   // ---- ClientStream ----
 
+  get tls(): ClientTls | null {
+    return null;
+  }
+
   resumeBody(): void {
     if (this.#state !== BODY || !this.#bodyPaused) return;
     if (this.#expectsContinue) {
@@ -418,6 +424,8 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#finish();
     this.#state = CLOSING;
   }
+
+  finished(): void {}
 
   // ---- ending ----
 

@@ -325,6 +325,7 @@ function spec(matchers: Partial<Matchers>): RouteSpec {
     methods: null,
     headers: [],
     priority: 0,
+    policies: null,
     action: { kind: "respond", status: 200, headers: [], body: "" },
     bodyBytes: null,
     minBodyRate: 0,

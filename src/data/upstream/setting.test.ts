@@ -88,6 +88,7 @@ export class TestThread {
       upstreams: [spec],
       routes: [],
       accessLog: null,
+      policies: null,
     };
     context.activate(new ActiveSnapshot(snapshot, context, context.activeOrNull));
     const { pools, queues } = context.active;

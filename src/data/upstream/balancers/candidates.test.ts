@@ -56,7 +56,7 @@ export function exchangeOf({
   for (const [name, value] of Object.entries(fields)) headers.add(name, value);
   return new Exchange(
     { path, query, headers } as RequestHead,
-    null as unknown as ClientStream,
+    { tls: null } as ClientStream,
     clientAddress,
     0,
   );

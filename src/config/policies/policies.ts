@@ -1,0 +1,40 @@
+// The policies by name: the schema of each, and what it is compiled to. Runs anywhere.
+
+import { z } from "zod";
+import { compileHeaders, headersSchema } from "./headers.ts";
+
+/** What a route may ask for. Each has `enabled`, so that a route can do without one that all others have. */
+export const policies = z
+  .strictObject({
+    headers: headersSchema.optional(),
+  })
+  .meta({
+    id: "policies",
+    description: "What a request and its response pass on their way (docs/policies.md).",
+  });
+
+export type PoliciesConfig = z.output<typeof policies>;
+
+const COMPILERS = {
+  headers: compileHeaders,
+} as const satisfies {
+  [Name in keyof Required<PoliciesConfig>]: (config: NonNullable<PoliciesConfig[Name]>) => unknown;
+};
+
+/** The policies of a route, or of the exchanges that no route is for. */
+export type PolicySpecs = {
+  readonly [Name in keyof typeof COMPILERS]?: ReturnType<(typeof COMPILERS)[Name]>;
+};
+
+/** Those of the route stand in for those of the file, each as a whole. Null for none. */
+export function compilePolicies(
+  ofFile: PoliciesConfig | undefined,
+  ofRoute: PoliciesConfig | undefined,
+): PolicySpecs | null {
+  const specs: Record<string, unknown> = {};
+  for (const [name, config] of Object.entries({ ...ofFile, ...ofRoute })) {
+    const compile = COMPILERS[name as keyof typeof COMPILERS] as (config: unknown) => unknown;
+    if (config?.enabled === true) specs[name] = compile(config);
+  }
+  return Object.keys(specs).length === 0 ? null : (specs as PolicySpecs);
+}

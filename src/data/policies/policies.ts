@@ -1,0 +1,29 @@
+// The policies there are, in the order in which an exchange passes them. A response passes them the other way round, so
+// that the first ones see every answer, also those of the policies behind them. Runs in data threads.
+
+import type { PolicySpecs } from "../../config/snapshot.ts";
+import type { ThreadContext } from "../thread-context.ts";
+import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
+import type { Policy } from "./policy.ts";
+
+/** What a policy is made in, beside its own specification. */
+export interface PolicySetting {
+  /** Name of the route; empty for exchanges that no route is for. */
+  readonly route: string;
+  readonly thread: ThreadContext;
+}
+
+/** Makes a policy, or null where the specification asks for nothing. */
+type Create = (specs: PolicySpecs, setting: PolicySetting) => Policy | null;
+
+const IN_ORDER: readonly Create[] = [
+  ({ headers }) => (headers == null ? null : createResponseHeaders(headers)),
+  ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
+];
+
+/** Null for none. */
+export function createPolicies(specs: PolicySpecs | null, setting: PolicySetting): readonly Policy[] | null {
+  if (specs === null) return null;
+  const policies = IN_ORDER.flatMap((create) => create(specs, setting) ?? []);
+  return policies.length === 0 ? null : policies;
+}
