@@ -7,9 +7,13 @@ import { Field } from "../../core/headers.ts";
 import { renderTemplate } from "../../core/template.ts";
 import { forwardedLines } from "../forwarded.ts";
 import { hasToken } from "../http1/fields.ts";
+import type { OutgoingHead } from "../upstream/backend-connection.ts";
 
 /** Made once per exchange: a repeated attempt sends the same, but for a Host that the client did not name. */
-export class ForwardedHead {
+export class ForwardedHead implements OutgoingHead {
+  readonly method: string;
+  readonly upgrade: string | null;
+  readonly bodyLength: number;
   readonly #start: string;
   readonly #host: string;
   readonly #fields: string;
@@ -18,6 +22,9 @@ export class ForwardedHead {
   constructor(exchange: Exchange, spec: ProxySpec, realIpHeader: string) {
     const { request } = exchange;
     const { headers, bodyLength, upgrade } = request;
+    this.method = request.method;
+    this.upgrade = upgrade;
+    this.bodyLength = bodyLength;
     const te = headers.join(Field.te);
     const forwarded = forwardedLines(exchange, realIpHeader);
     headers.remove(Field.host);

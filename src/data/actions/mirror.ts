@@ -8,14 +8,13 @@
 import type { ProxySpec, ProxyTimeouts } from "../../config/snapshot.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
-import { type Exchange, type ResponseHead, type TunnelEnd, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import type { Exchange, ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import type { ConnectionEnds } from "../../core/ip.ts";
 import { Counter } from "../../core/metrics.ts";
-import type { BackendConnection, BackendUser } from "../http1/client.ts";
-import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Backend } from "../upstream/backend.ts";
+import type { BackendConnection, BackendUser } from "../upstream/backend-connection.ts";
 import { SmoothWeight } from "../upstream/balancers/weight.ts";
 import { Pass } from "../upstream/circuit.ts";
 import { KeptBody } from "../upstream/kept-body.ts";
@@ -64,8 +63,6 @@ export class Mirror {
 export class MirrorCopy extends Timed implements BackendUser {
   readonly #mirror: Mirror;
   readonly #route: string;
-  readonly #method: string;
-  readonly #chunked: boolean;
   /** Null where no backend wants to be told. */
   readonly #ends: ConnectionEnds | null;
   #kept: KeptBody | null;
@@ -85,8 +82,6 @@ export class MirrorCopy extends Timed implements BackendUser {
     const { request, route } = exchange;
     this.#mirror = mirror;
     this.#route = route;
-    this.#method = request.method;
-    this.#chunked = request.bodyLength === UNKNOWN_LENGTH;
     this.#ends = mirror.tellsClient ? clientEnds(exchange) : null;
     this.#kept = request.bodyLength === 0 ? null : new KeptBody(mirror.bodyBytes);
   }
@@ -147,27 +142,19 @@ export class MirrorCopy extends Timed implements BackendUser {
   #send(connection: BackendConnection): void {
     const { upstream, timeouts, thread } = this.#mirror;
     const { spec, state } = this.#backend!;
+    const head = this.#head!;
     const body = this.#body;
-    let text = this.#head!.textFor(spec);
-    let after = "";
-    if (this.#chunked) {
-      after = lastChunk(this.#trailers);
-      if (this.#bodyBytes > 0) {
-        text += chunkStart(this.#bodyBytes);
-        after = `\r\n${after}`;
-      }
-    }
     this.#head = null;
     this.#body = null;
     this.#sentMs = performance.now();
     thread.metrics.add(Counter.mirrored);
     upstream.countRequest(Date.now());
     state.countRequest();
-    connection.begin(this.#method, null, timeouts);
+    connection.sendHead(head, spec, timeouts);
     if (connection.reused) thread.metrics.add(Counter.upstreamConnectionsReused);
-    connection.endRequest();
-    if (body !== null && body.length > SMALL_BODY_BYTES) connection.write(text, body, after);
-    else connection.write(text + (body === null ? "" : body.toString("latin1")) + after, null, "");
+    if (body === null) return;
+    if (body.length > 0) connection.sendBody(body);
+    connection.sendEnd(this.#trailers);
   }
 
   // ---- from the backend ----

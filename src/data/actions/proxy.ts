@@ -8,20 +8,13 @@
 
 import type { ProxySpec } from "../../config/snapshot.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
-import {
-  type Action,
-  type Exchange,
-  type ResponseHead,
-  type TunnelEnd,
-  UNKNOWN_LENGTH,
-} from "../../core/exchange.ts";
+import type { Action, Exchange, ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { Counter } from "../../core/metrics.ts";
-import type { BackendConnection, BackendUser, RequestTimes } from "../http1/client.ts";
-import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "../http1/writer.ts";
 import { failExchange } from "../pipeline.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Backend } from "../upstream/backend.ts";
+import type { BackendConnection, BackendUser, RequestTimes } from "../upstream/backend-connection.ts";
 import type { Balancer } from "../upstream/balancers/balancer.ts";
 import { Pass } from "../upstream/circuit.ts";
 import { KeptBody } from "../upstream/kept-body.ts";
@@ -58,8 +51,6 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   #tried = NO_BACKEND;
   #lastError: GatewayError | null = null;
   #head: ForwardedHead | null = null;
-  /** The head that waits for the first piece of the body, to go out in one write with it, or empty. */
-  #heldHead = "";
   #kept: KeptBody | null = null;
   /** Something of the request body was sent and not kept. */
   #bodyGone = false;
@@ -185,23 +176,16 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       if (this.#route.mirror !== null) this.#copy = this.#route.mirror.copyOf(exchange);
     }
     state.countRequest();
-    connection.begin(request.method, request.upgrade, this.#route.times);
+    connection.sendHead(this.#head, spec, this.#route.times);
     if (connection.reused) metrics.add(Counter.upstreamConnectionsReused);
-    const text = this.#head.textFor(spec);
     if (request.bodyLength === 0) {
-      connection.endRequest();
-      connection.write(text, null, "");
       this.#sendCopy(null);
       return;
     }
-    this.#heldHead = text;
     if (this.#kept !== null) this.#sendAgain(this.#kept);
     else if (this.#sent === 1) this.#keepBody();
     client.resumeBody();
-    if (this.#heldHead !== "") {
-      this.#heldHead = "";
-      connection.write(text, null, "");
-    }
+    connection.flushHead();
   }
 
   #keepBody(): void {
@@ -211,15 +195,16 @@ export class ProxyRun implements Action, BackendUser, Waiter {
 
   /** The part of the body that an attempt before this one had. */
   #sendAgain(kept: KeptBody): void {
-    for (const chunk of kept.chunks) this.#writePiece(chunk);
-    if (kept.ended) this.#writeEnd(null);
+    for (const chunk of kept.chunks) this.#connection?.sendBody(chunk);
+    if (kept.ended) this.#connection?.sendEnd(null);
   }
 
   onRequestBody(chunk: Buffer): void {
     this.#copy?.add(chunk);
     this.#kept?.add(chunk);
     if (this.#kept?.whole !== true) this.#bodyGone = true;
-    if (!this.#writePiece(chunk)) {
+    // Without a connection the response is already whole: what is left of the request is of no use to anybody.
+    if (this.#connection?.sendBody(chunk) === false) {
       this.#bodySlow = true;
       this.#exchange.client.pauseBody();
     }
@@ -229,7 +214,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
     if (this.#kept !== null) this.#kept.ended = true;
     // Trailers are not kept.
     if (this.#kept === null || trailers !== null) this.#bodyGone = true;
-    this.#writeEnd(trailers);
+    this.#connection?.sendEnd(trailers);
     this.#sendCopy(trailers);
   }
 
@@ -237,26 +222,6 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   #sendCopy(trailers: HeaderList | null): void {
     this.#copy?.send(this.#head!, trailers);
     this.#copy = null;
-  }
-
-  #writePiece(chunk: Buffer): boolean {
-    const chunked = this.#exchange.request.bodyLength === UNKNOWN_LENGTH;
-    return this.#write(chunked ? chunkStart(chunk.length) : "", chunk, chunked ? "\r\n" : "");
-  }
-
-  #writeEnd(trailers: HeaderList | null): void {
-    this.#connection?.endRequest();
-    if (this.#exchange.request.bodyLength === UNKNOWN_LENGTH) this.#write(lastChunk(trailers), null, "");
-  }
-
-  #write(before: string, chunk: Buffer | null, after: string): boolean {
-    const connection = this.#connection;
-    // Without one the response is already whole: what is left of the request is of no use to anybody.
-    if (connection === null) return true;
-    const start = this.#heldHead + before;
-    this.#heldHead = "";
-    if (chunk === null || chunk.length > SMALL_BODY_BYTES) return connection.write(start, chunk, after);
-    return connection.write(start + chunk.toString("latin1") + after, null, "");
   }
 
   // ---- from the client ----
@@ -407,7 +372,6 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   #again(failed: Backend | null): void {
     if (failed !== null) this.#tried = [...this.#tried, failed];
     this.#route.thread.metrics.add(Counter.retries);
-    this.#heldHead = "";
     this.#bodySlow = false;
     this.#exchange.client.pauseBody();
     this.#attempt(false);

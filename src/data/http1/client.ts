@@ -1,4 +1,4 @@
-// One connection to a backend: sends a request, reads its response strictly, and knows whether it may be used again.
+// One HTTP/1.1 connection to a backend: sends a request, reads its response strictly, and knows whether it may be used again.
 //
 //   connecting ─▶ idle ─▶ awaiting head ─▶ body ─▶ idle ─▶ retired ─▶ closed          any doubt ─▶ closed
 
@@ -6,32 +6,22 @@ import type { Socket } from "node:net";
 import type { BackendSpec } from "../../config/snapshot.ts";
 import { type Deadlines, Timed } from "../../core/deadlines.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
-import type { ResponseHead, TunnelEnd } from "../../core/exchange.ts";
+import { type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { connectSocket, type Receive, type SendBuffer } from "../socket.ts";
 import { endedByNotice, sendBeforeHandshake, type TlsClient } from "../tls-client.ts";
 import { faultText, handshakeFault, refusesCertificate } from "../tls-failure.ts";
+import type {
+  BackendConnection,
+  BackendUser,
+  OutgoingHead,
+  RequestTimes,
+} from "../upstream/backend-connection.ts";
 import { BodyReader } from "./body-reader.ts";
 import { hasToken } from "./fields.ts";
 import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
 import { readResponseHead } from "./response-head.ts";
-
-/** What waits for the events of a backend connection. After a response ended or failed it hears nothing more. */
-export interface BackendUser {
-  /** Asked once when a connection was opened, before any TLS: what goes out as its very first bytes, or null. */
-  preface(): Buffer | null;
-  onConnected(): void;
-  onInformational(head: ResponseHead): void;
-  /** `body` is what came with the head; `last` when that was all of the response. */
-  onResponseHead(head: ResponseHead, body: Buffer | null, last: boolean): void;
-  onResponseBody(chunk: Buffer): void;
-  onResponseEnd(trailers: HeaderList | null): void;
-  /** A 101 that names a protocol which was offered. The connection is no longer HTTP. */
-  onSwitch(head: ResponseHead, protocol: string, end: TunnelEnd): void;
-  /** The backend took what was sent. */
-  onBackendDrain(): void;
-  onBackendFailed(error: GatewayError): void;
-}
+import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "./writer.ts";
 
 /** Where a connection goes when it is free, or gone. */
 export interface ConnectionHome {
@@ -41,14 +31,8 @@ export interface ConnectionHome {
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
   /** Its response is whole. `reusable` is false where the backend is about to close it. */
-  released(connection: BackendConnection, reusable: boolean): void;
-  closed(connection: BackendConnection): void;
-}
-
-export interface RequestTimes {
-  readonly responseMs: number;
-  readonly idleMs: number;
-  readonly backendKeepAliveMs: number;
+  released(connection: Http1Connection, reusable: boolean): void;
+  closed(connection: Http1Connection): void;
 }
 
 const CONNECTING = 0;
@@ -66,7 +50,7 @@ const MAX_INFORMATIONAL = 32;
 /** How long a backend may take to close a connection after we did. */
 const RETIRE_TIMEOUT_MS = 1000;
 
-export class BackendConnection extends Timed {
+export class Http1Connection extends Timed implements BackendConnection {
   readonly socket: Socket;
   readonly #home: ConnectionHome;
   readonly #deadlines: Deadlines;
@@ -78,6 +62,9 @@ export class BackendConnection extends Timed {
   #user: BackendUser | null;
   #method = "";
   #offered: string | null = null;
+  /** The head that waits for the first piece of the body, or empty. */
+  #heldHead = "";
+  #chunked = false;
   #requestEnded = false;
   #keepAlive = false;
   #informational = 0;
@@ -119,7 +106,6 @@ export class BackendConnection extends Timed {
     return this.#state === IDLE && !this.socket.destroyed && !this.socket.readableEnded;
   }
 
-  /** Whether this connection carried a request before the one at hand. */
   get reused(): boolean {
     return this.requests > 1;
   }
@@ -135,6 +121,7 @@ export class BackendConnection extends Timed {
    */
   retire(): void {
     this.#user = null;
+    this.#heldHead = "";
     // The backend may have accepted it already: it goes the same way as soon as it is open.
     if (this.#state === CONNECTING || this.socket.destroyed) return;
     this.#state = RETIRED;
@@ -143,30 +130,51 @@ export class BackendConnection extends Timed {
     this.#deadlines.set(this, RETIRE_TIMEOUT_MS);
   }
 
-  /** Begins a request; its bytes follow with `write`. `offered` are the protocols of its Upgrade field, or null. */
-  begin(method: string, offered: string | null, times: RequestTimes): void {
+  sendHead(head: OutgoingHead, backend: BackendSpec, times: RequestTimes): void {
+    const whole = head.bodyLength === 0;
     this.#state = AWAIT_HEAD;
-    this.#method = method;
-    this.#offered = offered;
-    this.#requestEnded = false;
+    this.#method = head.method;
+    this.#offered = head.upgrade;
+    this.#chunked = head.bodyLength === UNKNOWN_LENGTH;
+    this.#requestEnded = whole;
     this.#informational = 0;
     this.#answerBegan = false;
     this.#times = times;
     this.#idleMs = times.idleMs;
     this.#parser.reset(RESPONSE_LIMITS);
     this.requests++;
-    this.#deadlines.set(this, times.responseMs);
+    this.#heldHead = head.textFor(backend);
+    if (whole) this.#write("", null, "");
+    else this.#deadlines.set(this, times.responseMs);
   }
 
-  /** Returns false when the backend is slow: wait for `onBackendDrain`. */
-  write(text: string, chunk: Buffer | null, after: string): boolean {
+  flushHead(): void {
+    if (this.#heldHead !== "") this.#write("", null, "");
+  }
+
+  sendBody(chunk: Buffer): boolean {
+    return this.#chunked ? this.#write(chunkStart(chunk.length), chunk, "\r\n") : this.#write("", chunk, "");
+  }
+
+  sendEnd(trailers: HeaderList | null): void {
+    this.#requestEnded = true;
+    if (this.#chunked) this.#write(lastChunk(trailers), null, "");
+    else this.#requestProgressed();
+  }
+
+  /** One write for all that is small, one gathered write for a large chunk. */
+  #write(before: string, chunk: Buffer | null, after: string): boolean {
     const socket = this.socket;
+    const start = this.#heldHead + before;
+    this.#heldHead = "";
     if (chunk === null) {
-      socket.write(text, "latin1");
+      socket.write(start, "latin1");
+    } else if (chunk.length <= SMALL_BODY_BYTES) {
+      socket.write(start + chunk.toString("latin1") + after, "latin1");
     } else {
       const { sendBuffer } = this.#home;
       socket.cork();
-      if (text !== "") socket.write(text, "latin1");
+      if (start !== "") socket.write(start, "latin1");
       socket.write(sendBuffer.copy(chunk));
       if (after !== "") socket.write(after, "latin1");
       socket.uncork();
@@ -174,11 +182,6 @@ export class BackendConnection extends Timed {
     }
     this.#requestProgressed();
     return !socket.writableNeedDrain;
-  }
-
-  endRequest(): void {
-    this.#requestEnded = true;
-    this.#requestProgressed();
   }
 
   /** The deadline is the backend's while it has something to take or to answer, else the client's (http1/server.ts). */
@@ -192,7 +195,6 @@ export class BackendConnection extends Timed {
     }
   }
 
-  /** Other time allowed between two pieces of this response. */
   allowIdle(idleMs: number): void {
     this.#idleMs = idleMs;
     if (this.#state === BODY) this.#deadlines.set(this, idleMs);

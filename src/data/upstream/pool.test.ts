@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { RawBackend, type RawConnection } from "../../../test/support/raw.ts";
 import type { BackendSpec, ServerSpec } from "../../config/snapshot.ts";
 import { Check } from "../../core/shared/backend-state.ts";
-import type { BackendConnection } from "../http1/client.ts";
+import type { Http1Connection } from "../http1/client.ts";
 import type { BackendPool } from "./pool.ts";
 import { type Served, type TestThread, threadsOf, upstreamSpec } from "./setting.test.ts";
 import { gone, OK, serveOk, TestUser } from "./test-user.test.ts";
@@ -47,7 +47,7 @@ function counts({ pool, thread }: Setting): { connections: number; inFlight: num
 }
 
 /** Asks so many times at once; resolves with the connections, each of them unused by then. */
-async function opened({ pool }: Setting, count: number): Promise<BackendConnection[]> {
+async function opened({ pool }: Setting, count: number): Promise<Http1Connection[]> {
   return await Promise.all(Array.from({ length: count }, () => TestUser.answered(pool)));
 }
 
@@ -67,7 +67,7 @@ describe("a pool", { timeout: 30_000 }, () => {
   it("uses the one first that was used last, and gives up the one that was not used for longest", async (t) => {
     const setting = await poolOf(t);
     // In the order in which their answers came.
-    const order: BackendConnection[] = [];
+    const order: Http1Connection[] = [];
     await Promise.all(
       Array.from({ length: 3 }, async () => order.push(await TestUser.answered(setting.pool))),
     );

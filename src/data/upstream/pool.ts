@@ -4,10 +4,11 @@
 import type { BackendSpec } from "../../config/snapshot.ts";
 import { Counter } from "../../core/metrics.ts";
 import { BackendShare } from "../../core/shared/backend-state.ts";
-import { BackendConnection, type BackendUser, type ConnectionHome } from "../http1/client.ts";
+import { type ConnectionHome, Http1Connection } from "../http1/client.ts";
 import type { SendBuffer } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { TlsClient } from "../tls-client.ts";
+import type { BackendUser } from "./backend-connection.ts";
 import type { Queue } from "./queue.ts";
 
 export class BackendPool implements ConnectionHome {
@@ -17,7 +18,7 @@ export class BackendPool implements ConnectionHome {
   readonly readBuffer: Buffer;
   readonly sendBuffer: SendBuffer;
   readonly #thread: ThreadContext;
-  readonly #idle: BackendConnection[] = [];
+  readonly #idle: Http1Connection[] = [];
   /** Who waits for this backend, among others. */
   #queue: Queue;
   #maxConnections: number;
@@ -55,13 +56,13 @@ export class BackendPool implements ConnectionHome {
    * A connection that is `usable` at once, or a new one whose user hears `onConnected` or `onBackendFailed`; null when
    * all threads together have `max_conn`. `preferNew`: an unused one may have been closed by the backend already.
    */
-  acquire(user: BackendUser, connectMs: number, preferNew: boolean): BackendConnection | null {
+  acquire(user: BackendUser, connectMs: number, preferNew: boolean): Http1Connection | null {
     return preferNew
       ? (this.#open(user, connectMs) ?? this.#take(user))
       : (this.#take(user) ?? this.#open(user, connectMs));
   }
 
-  #take(user: BackendUser): BackendConnection | null {
+  #take(user: BackendUser): Http1Connection | null {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.usable) {
         this.#thread.unusedBackendConnections--;
@@ -74,14 +75,14 @@ export class BackendPool implements ConnectionHome {
     return null;
   }
 
-  #open(user: BackendUser, connectMs: number): BackendConnection | null {
+  #open(user: BackendUser, connectMs: number): Http1Connection | null {
     if (!this.state.tryConnect(this.#maxConnections)) return null;
     this.state.beginExchange();
     this.#thread.metrics.add(Counter.upstreamConnectionsOpened);
-    return new BackendConnection(this, this.#thread.deadlines, user, connectMs);
+    return new Http1Connection(this, this.#thread.deadlines, user, connectMs);
   }
 
-  released(connection: BackendConnection, reusable: boolean): void {
+  released(connection: Http1Connection, reusable: boolean): void {
     const thread = this.#thread;
     this.state.endExchange();
     const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
@@ -95,7 +96,7 @@ export class BackendPool implements ConnectionHome {
     }
   }
 
-  closed(connection: BackendConnection): void {
+  closed(connection: Http1Connection): void {
     const index = this.#idle.lastIndexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
     if (connection.inUse) this.state.endExchange();

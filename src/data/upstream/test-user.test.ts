@@ -2,9 +2,11 @@
 // of its own; its name keeps it out of what is published.
 
 import assert from "node:assert/strict";
+import { backendSpec } from "../../../test/support/health.ts";
 import { answering, type RawConnection } from "../../../test/support/raw.ts";
 import type { GatewayError } from "../../core/errors.ts";
-import type { BackendConnection, BackendUser, RequestTimes } from "../http1/client.ts";
+import type { Http1Connection } from "../http1/client.ts";
+import type { BackendUser, OutgoingHead, RequestTimes } from "./backend-connection.ts";
 import type { BackendPool } from "./pool.ts";
 
 export const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -18,16 +20,23 @@ export function serveOk(connection: RawConnection): void {
 /** Time stands still in these tests: none of it passes. */
 const TIMES: RequestTimes = { responseMs: 10_000, idleMs: 10_000, backendKeepAliveMs: 10_000 };
 
+const HEAD: OutgoingHead = {
+  method: "GET",
+  upgrade: null,
+  bodyLength: 0,
+  textFor: () => "GET / HTTP/1.1\r\nHost: test\r\n\r\n",
+};
+
 /** When each connection that was asked on is gone. */
-const closings = new WeakMap<BackendConnection, Promise<void>>();
+const closings = new WeakMap<Http1Connection, Promise<void>>();
 
 /** Resolves when a connection is gone, and its pool knows. */
-export async function gone(connection: BackendConnection): Promise<void> {
+export async function gone(connection: Http1Connection): Promise<void> {
   await closings.get(connection);
 }
 
 export class TestUser implements BackendUser {
-  connection: BackendConnection | null = null;
+  connection: Http1Connection | null = null;
   /** Resolves with "answered", or with the code of the failure. */
   readonly outcome: Promise<string>;
   readonly #settle: (outcome: string) => void;
@@ -47,7 +56,7 @@ export class TestUser implements BackendUser {
   }
 
   /** Asks, and resolves when the answer is whole; returns the connection, which may be used again. */
-  static async answered(pool: BackendPool, preferNew = false): Promise<BackendConnection> {
+  static async answered(pool: BackendPool, preferNew = false): Promise<Http1Connection> {
     const user = TestUser.ask(pool, preferNew);
     assert.ok(user?.connection);
     assert.equal(await user.outcome, "answered");
@@ -66,9 +75,7 @@ export class TestUser implements BackendUser {
 
   onConnected(): void {
     const connection = this.connection!;
-    connection.begin("GET", null, TIMES);
-    connection.endRequest();
-    connection.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n", null, "");
+    connection.sendHead(HEAD, backendSpec({ port: 1 }), TIMES);
   }
 
   onResponseHead(_head: unknown, _body: Buffer | null, last: boolean): void {
