@@ -10,6 +10,7 @@ import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
 import { HTTP_MUTATIONS } from "./mutations/http.ts";
 import type { Mutation } from "./mutations/mutation.ts";
+import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
 
@@ -19,10 +20,11 @@ const MUTATIONS = [
   ...UPSTREAM_MUTATIONS,
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
+  ...POLICY_MUTATIONS,
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const COPIED = ["src", "test", "tools", "bin", "docs", "package.json", "tsconfig.json"];
+const COPIED = ["src", "test", "tools", "bin", "docs", "examples", "package.json", "tsconfig.json"];
 /** A broken guard may also show by a test that never ends. */
 const TIMEOUT_MS = 120_000;
 

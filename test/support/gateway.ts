@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
+const EXAMPLES = new URL("../../examples/", import.meta.url);
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 
 export interface LogLine {
@@ -32,20 +34,29 @@ export class TestGateway {
    * with a free port and one data thread, unless `server` (the inside of the section, as YAML flow) says otherwise.
    */
   static async start(config: string, options: GatewayOptions = {}): Promise<TestGateway> {
-    const gateway = new TestGateway(config, options);
-    const line = await gateway.logged((entry) => entry.msg.startsWith("listening on "));
-    gateway.port = Number(/:(\d+)/.exec(line.msg.slice("listening on http://".length))?.[1]);
-    return gateway;
+    return await new TestGateway(config, options).#listening();
+  }
+
+  /** Starts the configuration of examples/ of that name as it is, in its own folder; `env` has its variables. */
+  static async startExample(name: string, env: NodeJS.ProcessEnv = {}): Promise<TestGateway> {
+    const example = fileURLToPath(new URL(`${name}/sluice.yaml`, EXAMPLES));
+    return await new TestGateway("", { env: { PORT: "0", ...env }, example }).#listening();
+  }
+
+  async #listening(): Promise<TestGateway> {
+    const line = await this.logged((entry) => entry.msg.startsWith("listening on "));
+    this.port = Number(/:\/\/.*?:(\d+)(?:,|$)/.exec(line.msg)?.[1]);
+    return this;
   }
 
   /** Starts a gateway that may fail to; see `exited` and `log`. */
   constructor(config: string, options: GatewayOptions = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "sluice-test-"));
-    this.configFile = join(this.folder, "sluice.yaml");
-    this.configure(config, options);
+    this.configFile = options.example ?? join(this.folder, "sluice.yaml");
+    if (options.example === undefined) this.configure(config, options);
     const command = [...(options.prefix ?? []), process.execPath, MAIN, "run", "-c", this.configFile];
     this.process = spawn(command[0]!, command.slice(1), {
-      cwd: this.folder,
+      cwd: options.example === undefined ? this.folder : dirname(options.example),
       env: { ...process.env, STATE_DIRECTORY: join(this.folder, "state"), ...options.env },
       stdio: ["ignore", options.stdout ?? "ignore", "pipe"],
     });
@@ -126,6 +137,8 @@ export interface GatewayOptions {
   readonly stdout?: "ignore" | "inherit" | "pipe";
   /** A command to run the gateway under, such as `["prlimit", "--nofile=100"]`. */
   readonly prefix?: readonly string[];
+  /** A configuration file to run as it is, in its folder. */
+  readonly example?: string;
 }
 
 /** A route for everything to one backend on that port; `more` is the inside of the route, as YAML flow. */
