@@ -16,7 +16,7 @@ import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { failExchange } from "./pipeline.ts";
-import { createPolicies } from "./policies/policies.ts";
+import { createPolicies, type PolicySetting } from "./policies/policies.ts";
 import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
 import { Backend } from "./upstream/backend.ts";
@@ -55,11 +55,11 @@ export class ActiveSnapshot {
     this.router = createRouter(
       spec.routes.map((route) => ({
         spec: route,
-        policies: createPolicies(route.policies, { route: route.name, thread }),
+        policies: createPolicies(route.policies, { route: route.name, thread, upstreams }),
         start: startOf(route, upstreams, thread),
       })),
     );
-    this.fallback = createFallback(spec.policies, thread);
+    this.fallback = createFallback(spec.policies, { route: "", thread, upstreams });
   }
 
   #upstream(spec: UpstreamSpec, thread: ThreadContext, previous: ActiveSnapshot | null): Upstream {
@@ -103,10 +103,10 @@ export class ActiveSnapshot {
   }
 }
 
-function createFallback(specs: PolicySpecs | null, thread: ThreadContext): Route {
+function createFallback(specs: PolicySpecs | null, setting: PolicySetting): Route {
   return {
     spec: NO_ROUTE,
-    policies: createPolicies(specs, { route: "", thread }),
+    policies: createPolicies(specs, setting),
     start: (exchange) => {
       const { method, authority, path } = exchange.request;
       failExchange(

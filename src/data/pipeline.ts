@@ -50,6 +50,13 @@ export class PolicyRun {
     this.#policies = policies;
   }
 
+  /** Sends another exchange the rest of the way, from behind the policy that has this one: see inner-client.ts. */
+  goOnWith(other: Exchange): void {
+    const run = new PolicyRun(other, this.#route, this.#policies);
+    run.#next = this.#next;
+    run.goOn();
+  }
+
   /** Goes on until a policy answers or waits. One that has waited calls it when it is done. */
   goOn(): void {
     const exchange = this.#exchange;

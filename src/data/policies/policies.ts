@@ -3,6 +3,7 @@
 
 import type { PolicySpecs } from "../../config/snapshot.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import type { Policy } from "./policy.ts";
 
@@ -11,6 +12,8 @@ export interface PolicySetting {
   /** Name of the route; empty for exchanges that no route is for. */
   readonly route: string;
   readonly thread: ThreadContext;
+  /** Of the file, by name. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
 }
 
 /** Makes a policy, or null where the specification asks for nothing. */
