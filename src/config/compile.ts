@@ -75,9 +75,11 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
         return compileUpstream(name, config.backends[name]!, rules, files);
       }),
       routes: order.routes.map((name) => {
-        return compileRoute(name, config.routing[name]!, order.splits.get(name) ?? [], config);
+        const route = config.routing[name]!;
+        const policies = compilePolicies(config.policies, route.policies, { owner: name, files });
+        return { ...compileRoute(name, route, order.splits.get(name) ?? [], config), policies };
       }),
-      policies: compilePolicies(config.policies, undefined),
+      policies: compilePolicies(config.policies, undefined, { owner: "", files }),
       accessLog: log?.enabled ? { path: log.path ?? null, format: log.format } : null,
     },
     gateway: {
@@ -127,7 +129,12 @@ function compileAdmin(admin: Config["admin"]): AdminSpec | null {
 }
 
 /** `parts` are the upstreams of a route that splits. */
-function compileRoute(name: string, route: RouteConfig, parts: readonly string[], config: Config): RouteSpec {
+function compileRoute(
+  name: string,
+  route: RouteConfig,
+  parts: readonly string[],
+  config: Config,
+): Omit<RouteSpec, "policies"> {
   const bodyBytes = route.limits?.body_size ?? config.limits.body_size;
   return {
     name,
@@ -139,7 +146,6 @@ function compileRoute(name: string, route: RouteConfig, parts: readonly string[]
       return { name: field.toLowerCase(), value: value === true ? null : value };
     }),
     priority: route.priority,
-    policies: compilePolicies(config.policies, route.policies),
     action: compileAction(route, parts, config),
     bodyBytes: bodyBytes === 0 ? null : bodyBytes,
     minBodyRate: route.limits?.min_body_rate ?? config.limits.min_body_rate,

@@ -5,6 +5,7 @@ import { canonicalAddress } from "../core/ip.ts";
 import { upstreamProblems } from "./backend-relations.ts";
 import { atKey, atValue, type Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { policyProblems } from "./policy-relations.ts";
 import { quote } from "./problem.ts";
 import { routeProblems } from "./route-relations.ts";
 import { STANDARD_EJECTION_TIME, STANDARD_MIN_TTL } from "./schema/upstream.ts";
@@ -29,6 +30,7 @@ export function* relationProblems(root: SourceNode, files: PemFiles): Findings {
   }
   yield* orderProblems(children.get("resolver"), ["min_ttl", STANDARD_MIN_TTL], "max_ttl");
   for (const [, route] of entriesOf(children.get("routing"))) yield* routeProblems(root, route);
+  yield* policyProblems(root, files);
   const grpc = children.get("grpc");
   if (grpc !== undefined && children.has("admin")) {
     yield atKey(grpc, 'cannot use "grpc" beside "admin": it is the older name of the same section');

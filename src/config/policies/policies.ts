@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { compileHeaders, headersSchema } from "./headers.ts";
+import type { PolicyContext } from "./policy-context.ts";
 
 /** What a route may ask for. Each has `enabled`, so that a route can do without one that all others have. */
 export const policies = z
@@ -18,23 +19,30 @@ export type PoliciesConfig = z.output<typeof policies>;
 const COMPILERS = {
   headers: compileHeaders,
 } as const satisfies {
-  [Name in keyof Required<PoliciesConfig>]: (config: NonNullable<PoliciesConfig[Name]>) => unknown;
+  [Name in keyof Required<PoliciesConfig>]: (
+    config: NonNullable<PoliciesConfig[Name]>,
+    context: PolicyContext,
+  ) => unknown;
 };
+
+type Compile = (config: unknown, context: PolicyContext) => unknown;
 
 /** The policies of a route, or of the exchanges that no route is for. */
 export type PolicySpecs = {
   readonly [Name in keyof typeof COMPILERS]?: ReturnType<(typeof COMPILERS)[Name]>;
 };
 
-/** Those of the route stand in for those of the file, each as a whole. Null for none. */
+/** Those of the route stand in for those of the file, each as a whole. `owner` is the route. Null for none. */
 export function compilePolicies(
   ofFile: PoliciesConfig | undefined,
   ofRoute: PoliciesConfig | undefined,
+  { owner, files }: PolicyContext,
 ): PolicySpecs | null {
   const specs: Record<string, unknown> = {};
   for (const [name, config] of Object.entries({ ...ofFile, ...ofRoute })) {
-    const compile = COMPILERS[name as keyof typeof COMPILERS] as (config: unknown) => unknown;
-    if (config?.enabled === true) specs[name] = compile(config);
+    const compile = COMPILERS[name as keyof typeof COMPILERS] as Compile;
+    const isOfRoute = ofRoute !== undefined && Object.hasOwn(ofRoute, name);
+    if (config?.enabled === true) specs[name] = compile(config, { owner: isOfRoute ? owner : "", files });
   }
   return Object.keys(specs).length === 0 ? null : (specs as PolicySpecs);
 }
