@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { loadConfig, loadConfigText } from "../config/load.ts";
+import type { ListenerSpec } from "../config/snapshot.ts";
 import { Gateway, StartError } from "../control/gateway.ts";
 import { createLog, type Log } from "../control/log.ts";
 import { Demo } from "./demo.ts";
@@ -29,7 +30,7 @@ export async function run({ config }: { config?: string }): Promise<number> {
   }
   // Whoever reads that it listens may send a signal at once.
   const stopped = untilStopped(gateway, log);
-  const addresses = gateway.listeners.map(({ host, port }) => addressText(host, port));
+  const addresses = gateway.listeners.map(addressText);
   log.info({ pid: process.pid, data_threads: gateway.workers }, `listening on ${addresses.join(", ")}`);
   if (demo !== null) process.stdout.write(demo.banner(addresses[0]!));
   await stopped;
@@ -37,9 +38,9 @@ export async function run({ config }: { config?: string }): Promise<number> {
   return 0;
 }
 
-/** `http://` and where a browser on this machine finds the listener. */
-function addressText(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** Where a browser on this machine finds the listener. */
+function addressText({ host, port, tls }: ListenerSpec): string {
+  return `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function untilStopped(gateway: Gateway, log: Log): Promise<void> {

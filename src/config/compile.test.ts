@@ -32,7 +32,7 @@ test("an empty file compiles to the defaults", () => {
   assert.deepEqual(snapshot, {
     version: 1,
     server: {
-      listeners: [{ host: "0.0.0.0", port: 8080, backlog: 4096, proxyProtocol: false }],
+      listeners: [{ host: "0.0.0.0", port: 8080, backlog: 4096, proxyProtocol: false, tls: null }],
       maxConnections: Number.MAX_SAFE_INTEGER,
       maxConnectionsPerClient: null,
       unusedBackendConnections: Number.MAX_SAFE_INTEGER,
@@ -218,8 +218,8 @@ server:
   proxy_protocol: true
   listeners: [{ host: a, port: 1 }, { host: "::", port: 2, backlog: 3, proxy_protocol: false }]`;
   assert.deepEqual(loaded(text).snapshot.server.listeners, [
-    { host: "a", port: 1, backlog: 9, proxyProtocol: true },
-    { host: "::", port: 2, backlog: 3, proxyProtocol: false },
+    { host: "a", port: 1, backlog: 9, proxyProtocol: true, tls: null },
+    { host: "::", port: 2, backlog: 3, proxyProtocol: false, tls: null },
   ]);
   assert.equal(loaded("server: { proxy_protocol: true }").snapshot.server.listeners[0]!.proxyProtocol, true);
 });

@@ -1,6 +1,7 @@
 // Makes of a validated configuration the snapshot that data threads work from, with every default in its place, and
 // what only the control thread needs. Runs anywhere.
 
+import { compileTls, usesTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
 import type { PemFiles } from "./pem-files.ts";
 import { compilePolicies } from "./policies/policies.ts";
@@ -8,6 +9,7 @@ import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
   HashKey,
+  ListenerTls,
   ProxySpec,
   ProxyTimeouts,
   RespondSpec,
@@ -68,7 +70,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
   return {
     snapshot: {
       version: 1,
-      server: compileServer(config),
+      server: compileServer(config, usesTls(config) ? compileTls(config, files) : null),
       upstreams: order.upstreams.map((name) => {
         // Names may be those of what every object has.
         const rules = Object.hasOwn(config.upstreams, name) ? config.upstreams[name]! : null;
@@ -98,15 +100,17 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
   };
 }
 
-function compileServer({ server, limits }: Config): ServerSpec {
+function compileServer({ server, ssl, limits }: Config, tls: ListenerTls | null): ServerSpec {
   const { backlog, proxy_protocol: proxyProtocol } = server;
+  const standardTls = ssl.enabled ? tls : null;
   return {
     listeners: server.listeners?.map((own) => ({
       host: own.host,
       port: own.port,
       backlog: own.backlog ?? backlog,
       proxyProtocol: own.proxy_protocol ?? proxyProtocol,
-    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol }],
+      tls: own.tls === undefined ? standardTls : own.tls ? tls : null,
+    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol, tls: standardTls }],
     maxConnections: server.max_conn ?? Number.MAX_SAFE_INTEGER,
     maxConnectionsPerClient: server.max_conn_per_client ?? null,
     unusedBackendConnections: Number.MAX_SAFE_INTEGER,

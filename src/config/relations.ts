@@ -10,6 +10,7 @@ import { quote } from "./problem.ts";
 import { routeProblems } from "./route-relations.ts";
 import { STANDARD_EJECTION_TIME, STANDARD_MIN_TTL } from "./schema/upstream.ts";
 import { entriesOf, hasMisspelt, isMapping, textOf } from "./settings.ts";
+import { tlsProblems } from "./tls-relations.ts";
 import type { SourceNode } from "./tree.ts";
 import { parseDuration } from "./units.ts";
 import { unknownUpstream } from "./upstream-names.ts";
@@ -18,10 +19,7 @@ import { host } from "./values.ts";
 export function* relationProblems(root: SourceNode, files: PemFiles): Findings {
   const { children } = root;
   yield* listenerProblems(children.get("server"));
-  const tls = children.get("ssl")?.children.get("enabled");
-  if (tls?.value === true) {
-    yield atValue(tls, "cannot use true: TLS is not available yet: expected false");
-  }
+  yield* tlsProblems(root, files);
   for (const [, upstream] of entriesOf(children.get("backends"))) yield* upstreamProblems(upstream, files);
   for (const [name, rules] of entriesOf(children.get("upstreams"))) {
     const problem = unknownUpstream(root, String(name));

@@ -57,6 +57,21 @@ export interface ListenerSpec {
   readonly backlog: number;
   /** Every connection begins with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
+  /** Null for plain HTTP. */
+  readonly tls: ListenerTls | null;
+}
+
+/** TLS towards clients. Listeners with the same share one object. */
+export interface ListenerTls {
+  /** The first one is for clients that name no host, or one that none is for. */
+  readonly certificates: readonly CertificateSpec[];
+}
+
+export interface CertificateSpec {
+  /** PEM: the certificate of the server, and those between it and its authority. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
 }
 
 /** The rules of an upstream, as the file has them. */

@@ -26,8 +26,6 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
     else known.count++;
   };
 
-  const ssl = root.children.get("ssl")?.children;
-  notice(ssl?.get("cert_file") ?? ssl?.get("key_file"), "not yet in effect: every listener is plain HTTP");
   for (const upstream of root.children.get("backends")?.children.values() ?? []) {
     const backends = [...upstream.children.values()];
     if (backends.every(({ children }) => children.get("active")?.value === false)) {

@@ -19,7 +19,13 @@ describe("claiming an address", () => {
   after(() => holder.close());
 
   it("turns port 0 into one that can be listened on", async () => {
-    const spec = await claimAddress({ host: "127.0.0.1", port: 0, backlog: 7, proxyProtocol: false });
+    const spec = await claimAddress({
+      host: "127.0.0.1",
+      port: 0,
+      backlog: 7,
+      proxyProtocol: false,
+      tls: null,
+    });
     assert.deepEqual([spec.host, spec.backlog], ["127.0.0.1", 7]);
     const server = createServer().listen(spec);
     await once(server, "listening");
@@ -28,14 +34,20 @@ describe("claiming an address", () => {
   });
 
   it("leaves a free address free, as it was asked for", async () => {
-    const free = await claimAddress({ host: "127.0.0.1", port: 0, backlog: 7, proxyProtocol: false });
+    const free = await claimAddress({
+      host: "127.0.0.1",
+      port: 0,
+      backlog: 7,
+      proxyProtocol: false,
+      tls: null,
+    });
     assert.deepEqual(await claimAddress(free), free);
     assert.deepEqual(await claimAddress(free), free);
   });
 
   for (const host of ["127.0.0.1", "0.0.0.0"]) {
     it(`fails on ${host} when another process holds the port, even one that would share it`, async () => {
-      const claimed = claimAddress({ host, port, backlog: 7, proxyProtocol: false });
+      const claimed = claimAddress({ host, port, backlog: 7, proxyProtocol: false, tls: null });
       await assert.rejects(claimed, (error) => {
         assert.ok(error instanceof AddressError);
         assert.match(
@@ -49,14 +61,20 @@ describe("claiming an address", () => {
 
   it("says that this machine has no such address", async () => {
     // TEST-NET-1 (RFC 5737).
-    await assert.rejects(claimAddress({ host: "192.0.2.1", port: 0, backlog: 7, proxyProtocol: false }), {
-      message: "Cannot listen on 192.0.2.1:0: this machine has no such address",
-    });
+    await assert.rejects(
+      claimAddress({ host: "192.0.2.1", port: 0, backlog: 7, proxyProtocol: false, tls: null }),
+      {
+        message: "Cannot listen on 192.0.2.1:0: this machine has no such address",
+      },
+    );
   });
 
   it("puts an IPv6 address in brackets", async () => {
-    await assert.rejects(claimAddress({ host: "2001:db8::1", port: 0, backlog: 7, proxyProtocol: false }), {
-      message: /^Cannot listen on \[2001:db8::1\]:0: /,
-    });
+    await assert.rejects(
+      claimAddress({ host: "2001:db8::1", port: 0, backlog: 7, proxyProtocol: false, tls: null }),
+      {
+        message: /^Cannot listen on \[2001:db8::1\]:0: /,
+      },
+    );
   });
 });

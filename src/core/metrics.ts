@@ -42,6 +42,8 @@ export const Counter = {
   refusedProxyHeaders: 21,
   /** Requests that were to be copied, but there was no room for the copy, or no connection. */
   mirrorsDropped: 22,
+  /** TLS handshakes with clients that came to nothing. */
+  failedHandshakes: 23,
 } as const;
 
 export type CounterName = keyof typeof Counter;

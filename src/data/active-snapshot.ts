@@ -2,6 +2,8 @@
 
 import type {
   BackendSpec,
+  ListenerSpec,
+  ListenerTls,
   PolicySpecs,
   RouteSpec,
   ServerSpec,
@@ -19,6 +21,7 @@ import { failExchange } from "./pipeline.ts";
 import { createPolicies, type PolicySetting } from "./policies/policies.ts";
 import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
+import { TlsServer } from "./tls/server.ts";
 import { Backend } from "./upstream/backend.ts";
 import { BackendPool } from "./upstream/pool.ts";
 import { Queue } from "./upstream/queue.ts";
@@ -37,6 +40,8 @@ export class ActiveSnapshot {
   readonly pools = new Map<string, BackendPool>();
   /** By the name of the upstream. A queue lives on where its shared memory does. */
   readonly queues = new Map<string, Queue>();
+  /** Those of its listeners. */
+  readonly tlsServers: ReadonlyMap<ListenerTls | null, TlsServer>;
   readonly #upstreams: readonly Upstream[];
 
   constructor(spec: Snapshot, thread: ThreadContext, previous: ActiveSnapshot | null) {
@@ -47,6 +52,7 @@ export class ActiveSnapshot {
       headerBytes: spec.server.headerBytes,
       headerCount: spec.server.headerCount,
     };
+    this.tlsServers = tlsServersOf(spec.server.listeners);
     const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
     if (spec.accessLog === null) this.accessLog = null;
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
@@ -130,6 +136,13 @@ const NO_ROUTE: RouteSpec = {
   bodyBytes: null,
   minBodyRate: 0,
 };
+
+function tlsServersOf(listeners: readonly ListenerSpec[]): Map<ListenerTls | null, TlsServer> {
+  const servers = new Map<ListenerTls | null, TlsServer>();
+  for (const { tls } of listeners)
+    if (tls !== null && !servers.has(tls)) servers.set(tls, new TlsServer(tls));
+  return servers;
+}
 
 function startOf(
   route: RouteSpec,

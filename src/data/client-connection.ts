@@ -1,22 +1,18 @@
 // A client's connection, whatever is spoken on it: its socket and its one deadline, who is at the other end, and how it
 // is closed. Runs in data threads.
 //
-//   [PROXY protocol header] ─▶ the protocol (http1/server.ts) ─▶ closing ─▶ closed
+//   [PROXY protocol header, TLS handshake (incoming.ts)] ─▶ the protocol (http1/server.ts) ─▶ closing ─▶ closed
 
 import type { Socket } from "node:net";
 import { Timed } from "../core/deadlines.ts";
-import type { TunnelEnd } from "../core/exchange.ts";
+import type { ClientTls, TunnelEnd } from "../core/exchange.ts";
 import { type ConnectionEnds, plainAddress } from "../core/ip.ts";
-import { Counter } from "../core/metrics.ts";
-import { FAILED, NEED_MORE } from "./http1/head-parser.ts";
+import type { Arrival } from "./arrival.ts";
 import { SMALL_BODY_BYTES } from "./http1/writer.ts";
-import { ProxyHeaderReader } from "./proxy-protocol.ts";
-import { admitClient, refuse, TOO_MANY_OF_CLIENT } from "./refusal.ts";
-import { type AcceptedHandle, acceptSocket, type Receive } from "./socket.ts";
+import type { Receive } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What the deadline of a connection is about; a protocol adds its own, from 2 on. */
-const WAIT_PROXY_HEADER = 0;
 const WAIT_CLOSE = 1;
 
 /** How long a client may take to close its side after the last answer. */
@@ -25,51 +21,37 @@ const CLOSE_TIMEOUT_MS = 2000;
 export abstract class ClientConnection extends Timed {
   protected readonly socket: Socket;
   protected readonly thread: ThreadContext;
-  /** Gets what comes in place of `received`: before the protocol begins, or when it was left. */
+  /** Null on a plain connection. */
+  readonly tls: ClientTls | null;
+  /** Gets what comes in place of `received`, when the protocol was left. */
   protected diverted: Receive | null = null;
   protected waitingFor = WAIT_CLOSE;
   /** Bytes that were still to be written at the last look of the deadline. */
   #unsent = 0;
-  /** While it is being read. */
-  #proxyHeader: ProxyHeaderReader | null = null;
-  /** As a PROXY protocol header named them, or null. */
-  #namedEnds: ConnectionEnds | null = null;
+  readonly #namedEnds: ConnectionEnds | null;
   #peerAddress: string | null;
-  /** It is one of those of its client in `thread.clients`. */
-  #counted: boolean;
+  readonly #counted: boolean;
 
-  /** `counted` is the address under which the listener counted it, or null. */
-  constructor(
-    accepted: AcceptedHandle,
-    thread: ThreadContext,
-    proxyProtocol: boolean,
-    counted: string | null,
-  ) {
+  constructor(arrival: Arrival, thread: ThreadContext) {
     super();
-    const socket = acceptSocket(accepted, thread.readBuffer, {
-      receive: (chunk) => this.received(chunk),
-      failed: (bug) => this.failed(bug),
-    });
-    socket.on("end", () => this.#ended());
+    const { socket, reader } = arrival;
+    reader.receive = (chunk) => this.received(chunk);
+    reader.failed = (bug) => this.failed(bug);
+    socket.on("end", () => this.clientEnded());
     socket.on("drain", () => this.drained());
-    // "close" follows, and says all there is to say.
-    socket.on("error", noop);
+    // "close" follows, and says all there is to say. An error of TLS does not close the socket by itself.
+    socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#closed());
     this.socket = socket;
     this.thread = thread;
-    this.#peerAddress = counted;
-    this.#counted = counted !== null;
-    if (proxyProtocol) {
-      this.#proxyHeader = new ProxyHeaderReader();
-      this.diverted = (chunk) => this.#readProxyHeader(chunk);
-      this.wait(WAIT_PROXY_HEADER, thread.active.server.readTimeoutMs);
-    }
+    this.tls = arrival.tls;
+    this.#namedEnds = arrival.namedEnds;
+    this.#peerAddress = arrival.peerAddress;
+    this.#counted = arrival.counted;
   }
 
   /** Passes `chunk` on to `diverted` where that is set. */
   protected abstract received(chunk: Buffer): void;
-  /** Called when a PROXY protocol header was read: what comes now is the protocol's. */
-  protected abstract begin(): void;
   /** `received` threw. */
   protected abstract failed(bug: unknown): void;
   /** The client closed its sending side. */
@@ -124,59 +106,7 @@ export abstract class ClientConnection extends Timed {
     return { socket, early, receive };
   }
 
-  // ---- PROXY protocol ----
-
-  #readProxyHeader(chunk: Buffer): void {
-    const header = this.#proxyHeader!;
-    const end = header.feed(chunk);
-    if (end === NEED_MORE) return;
-    if (end === FAILED) {
-      this.#refuseProxyHeader(header.fault);
-      return;
-    }
-    this.#proxyHeader = null;
-    this.diverted = null;
-    this.#namedEnds = header.ends;
-    if (!this.#admit()) return;
-    this.begin();
-    if (end < chunk.length) this.received(chunk.subarray(end));
-  }
-
-  #admit(): boolean {
-    const most = this.thread.active.server.maxConnectionsPerClient;
-    if (most === null) return true;
-    const admission = admitClient(this.thread, this.peerAddress, most);
-    this.#counted = admission === "counted";
-    if (admission !== "refused") return true;
-    this.diverted = noop;
-    this.thread.deadlines.clear(this);
-    refuse(this.socket, this.thread, TOO_MANY_OF_CLIENT);
-    return false;
-  }
-
-  /** Without an answer: who sends no header may not speak HTTP either. */
-  #refuseProxyHeader(fault: string): void {
-    const { metrics, reporter } = this.thread;
-    metrics.add(Counter.refusedProxyHeaders);
-    reporter.report(
-      "warn",
-      "PROXY protocol headers",
-      `connection closed: no PROXY protocol header: ${fault}`,
-      {
-        client: this.peerAddress,
-      },
-    );
-    this.socket.destroy();
-  }
-
   // ---- ending ----
-
-  #ended(): void {
-    const read = this.#proxyHeader?.length ?? 0;
-    // A connection that ends without a byte is somebody's look whether the port is open.
-    if (read > 0) this.#refuseProxyHeader(`the connection ended after ${read} bytes of it`);
-    else this.clientEnded();
-  }
 
   #closed(): void {
     this.closed();
@@ -186,16 +116,11 @@ export abstract class ClientConnection extends Timed {
 
   override onDeadline(): void {
     if (this.waitingFor === WAIT_CLOSE) this.#closeStalled();
-    else if (this.#proxyHeader === null) this.timedOut();
-    else {
-      const { readTimeoutMs } = this.thread.active.server;
-      this.#refuseProxyHeader(`${this.#proxyHeader.length} bytes of it within ${readTimeoutMs} ms`);
-    }
+    else this.timedOut();
   }
 
   /** The last answer is out: sends FIN and discards what still comes, so that no reset overtakes the answer. */
   protected endSocket(): void {
-    this.#proxyHeader = null;
     this.diverted = null;
     this.socket.end();
     if (this.socket.isPaused()) this.socket.resume();
@@ -223,5 +148,3 @@ export abstract class ClientConnection extends Timed {
     this.thread.deadlines.set(this, timeoutMs);
   }
 }
-
-function noop(): void {}

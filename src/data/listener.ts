@@ -1,27 +1,33 @@
 // One listening address of one data thread. Data threads share a port by SO_REUSEPORT: the kernel spreads connections.
 
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { getSystemErrorMessage, getSystemErrorName } from "node:util";
 import type { ListenerSpec } from "../config/snapshot.ts";
 import { plainAddress } from "../core/ip.ts";
 import { Counter } from "../core/metrics.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
-import { serveConnection } from "./http1/server.ts";
+import { plainArrival } from "./arrival.ts";
+import { IncomingConnection } from "./incoming.ts";
 import { admitClient, refuse, TOO_MANY_CLIENTS, TOO_MANY_OF_CLIENT } from "./refusal.ts";
+import { serve } from "./serve.ts";
 import { type AcceptedHandle, acceptSocket, acceptWith } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
+import type { TlsServer } from "./tls/server.ts";
 
 export class Listener {
   readonly spec: ListenerSpec;
   readonly #thread: ThreadContext;
   readonly #server = createServer();
-  /** Of the snapshot that was looked at last: a reload may change it while the listener stays open. */
+  /** Of the snapshot that was looked at last: a reload may change them while the listener stays open. */
   #proxyProtocol: boolean;
+  #tls: TlsServer | null;
   #seen: ActiveSnapshot | null = null;
 
-  constructor(spec: ListenerSpec, thread: ThreadContext) {
+  /** `tls` serves it until a snapshot is active that has the listener. */
+  constructor(spec: ListenerSpec, thread: ThreadContext, tls: TlsServer | null) {
     this.spec = spec;
     this.#thread = thread;
+    this.#tls = tls;
     this.#proxyProtocol = spec.proxyProtocol;
   }
 
@@ -61,13 +67,15 @@ export class Listener {
       const admission = admitClient(thread, client, maxConnectionsPerClient);
       if (admission === "refused") {
         metrics.releaseConnection();
-        refuse(acceptSocket(handle, thread.readBuffer, DISCARD), thread, TOO_MANY_OF_CLIENT);
+        this.#tell(acceptSocket(handle, thread.readBuffer, DISCARD), TOO_MANY_OF_CLIENT);
         return;
       }
       if (admission === "counted") counted = client;
     }
     metrics.add(Counter.connectionsAccepted);
-    serveConnection(handle, thread, this.#proxyProtocol, counted);
+    if (this.#proxyProtocol || this.#tls !== null) {
+      new IncomingConnection(handle, thread, { proxyProtocol: this.#proxyProtocol, tls: this.#tls }, counted);
+    } else serve(plainArrival(handle, thread, counted), thread);
   }
 
   #refuse(handle: AcceptedHandle): void {
@@ -79,7 +87,13 @@ export class Listener {
       max_conn: active.server.maxConnections,
       client: plainAddress(socket.remoteAddress ?? ""),
     });
-    refuse(socket, thread, TOO_MANY_CLIENTS);
+    this.#tell(socket, TOO_MANY_CLIENTS);
+  }
+
+  /** Who speaks TLS could not read it. */
+  #tell(socket: Socket, message: string): void {
+    if (this.#tls === null) refuse(socket, this.#thread, message);
+    else socket.destroy();
   }
 
   #adopt(active: ActiveSnapshot): void {
@@ -87,7 +101,9 @@ export class Listener {
     const { host, port } = this.spec;
     // A listener that is about to be opened, or closed, is not in it.
     const spec = active.server.listeners.find((found) => found.host === host && found.port === port);
-    if (spec !== undefined) this.#proxyProtocol = spec.proxyProtocol;
+    if (spec === undefined) return;
+    this.#proxyProtocol = spec.proxyProtocol;
+    this.#tls = active.tlsServers.get(spec.tls) ?? null;
   }
 
   #acceptFailed(error: number): void {

@@ -37,10 +37,11 @@ export class SendBuffer {
 /** Gets the bytes of a socket, as a view of the thread's read buffer. */
 export type Receive = (chunk: Buffer) => void;
 
+/** Its functions may be replaced by those of who takes the socket over. */
 export interface SocketReader {
-  readonly receive: Receive;
+  receive: Receive;
   /** `receive` threw: a bug ends its connection, not the thread with all the others. */
-  readonly failed: (bug: unknown) => void;
+  failed: (bug: unknown) => void;
 }
 
 /** Where a socket is to connect to. */
@@ -81,14 +82,27 @@ export function acceptSocket(handle: AcceptedHandle, buffer: Buffer, reader: Soc
   return new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
 }
 
-function onReadOf(buffer: Buffer, { receive, failed }: SocketReader) {
+/**
+ * Takes the connection back from a socket that nobody uses from then on, as `node:child_process` does to send one to
+ * another process. Null where it is gone.
+ */
+export function detachHandle(socket: Socket): AcceptedHandle | null {
+  const owner = socket as unknown as { _handle: (AcceptedHandle & { onread: () => void }) | null };
+  const handle = owner._handle;
+  if (handle !== null) handle.onread = () => {};
+  owner._handle = null;
+  return handle;
+}
+
+/** The `onread` of a socket's options. */
+export function onReadOf(buffer: Buffer, reader: SocketReader) {
   return {
     buffer,
     callback: (bytes: number): boolean => {
       try {
-        receive(buffer.subarray(0, bytes));
+        reader.receive(buffer.subarray(0, bytes));
       } catch (bug) {
-        failed(bug);
+        reader.failed(bug);
       }
       return true;
     },

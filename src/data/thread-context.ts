@@ -1,15 +1,25 @@
 // What the parts of one data thread share: clock, counters, the active snapshot, the connections that are open.
 
 import { Deadlines } from "../core/deadlines.ts";
+import type { GatewayError } from "../core/errors.ts";
 import { type ThreadMetrics, threadMetrics } from "../core/metrics.ts";
 import { ClientCounts } from "../core/shared/client-counts.ts";
 import type { DataThreadData } from "../wire/control.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
-import type { ServerConnection } from "./http1/server.ts";
 import type { Reporter } from "./reporter.ts";
 import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
 import { Wake } from "./wake.ts";
+
+/** A connection of a client, as the thread knows it. */
+export interface OpenConnection {
+  /** Whether an exchange is under way, or the end of its response. */
+  readonly busy: boolean;
+  /** At shutdown: goes now if nothing is under way, else after the answer. */
+  drain(): void;
+  /** Ends whatever is under way. */
+  destroy(error: GatewayError): void;
+}
 
 export class ThreadContext {
   readonly index: number;
@@ -26,7 +36,7 @@ export class ThreadContext {
   readonly sendBuffer = new SendBuffer();
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
-  readonly connections = new Set<ServerConnection>();
+  readonly connections = new Set<OpenConnection>();
   /** Connections that are being told that there are too many; they are not among `connections`. */
   refusals = 0;
   /** Connections to backends that carry nothing, over all pools; those that are closing among them. */
@@ -82,7 +92,7 @@ export class ThreadContext {
     this.#parsers.push(parser);
   }
 
-  releaseConnection(connection: ServerConnection): void {
+  releaseConnection(connection: OpenConnection): void {
     if (!this.connections.delete(connection)) return;
     this.metrics.releaseConnection();
     if (this.connections.size === 0) this.#onEmpty?.();

@@ -56,7 +56,7 @@ class DataThread {
       if (this.#context.activeOrNull === null) this.#context.activate(prepared);
       for (const spec of snapshot.server.listeners) {
         if (this.#listeners.has(addressOf(spec))) continue;
-        const listener = new Listener(spec, this.#context);
+        const listener = new Listener(spec, this.#context, prepared.tlsServers.get(spec.tls) ?? null);
         await listener.open(this.#reusePort);
         this.#opened.push(listener);
       }

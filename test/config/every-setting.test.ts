@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { z } from "zod";
 import { configSchema } from "../../src/config/schema/config.ts";
-import type { BackendPlan, ProxyTimeouts } from "../../src/config/snapshot.ts";
+import type { BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
 import { makeCertificates, type TestCertificates } from "../support/certificates.ts";
 import { loaded } from "../support/loading.ts";
 
@@ -18,7 +18,7 @@ const TEXT = readFileSync(new URL("every-setting.yaml", import.meta.url), "utf8"
 /** What cannot stand beside something else that is in the file. */
 const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*)$/;
 /** What the file cannot have, or can have only in one place, in another value than the default. */
-const STANDARD = /(?:^ssl\.enabled|\.enabled|^admin\.open)$/;
+const STANDARD = /(?:\.enabled|^admin\.open)$/;
 
 /** Every setting as a path such as `backends.<name>[].tls.verify`, with its default. `policies` are those of the file. */
 function* settingsOf(
@@ -95,8 +95,8 @@ describe("a file with every setting", () => {
     });
     assert.deepEqual(snapshot.server, {
       listeners: [
-        { host: "127.0.0.1", port: 8000, backlog: 100, proxyProtocol: false },
-        { host: "::1", port: 8001, backlog: 200, proxyProtocol: true },
+        { host: "127.0.0.1", port: 8000, backlog: 100, proxyProtocol: false, tls: tlsOf(certificates) },
+        { host: "::1", port: 8001, backlog: 200, proxyProtocol: true, tls: null },
       ],
       maxConnections: 5_000,
       maxConnectionsPerClient: 50,
@@ -162,6 +162,10 @@ const PLAIN: BackendPlan = {
   proxyProtocol: null,
   healthCheck: null,
 };
+
+function tlsOf({ server }: TestCertificates): ListenerTls {
+  return { certificates: [{ cert: server.cert, key: server.key }] };
+}
 
 function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
   return [

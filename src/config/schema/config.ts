@@ -6,7 +6,8 @@ import { policies } from "../policies/policies.ts";
 import { choice, size, text, truth, wholeNumber } from "../values.ts";
 import { admin } from "./admin.ts";
 import { bodyLimits, route, timeouts } from "./route.ts";
-import { server, ssl } from "./server.ts";
+import { server } from "./server.ts";
+import { ssl } from "./ssl.ts";
 import { backends, resolver, upstreams } from "./upstream.ts";
 
 const accessLog = z
@@ -21,7 +22,7 @@ const accessLog = z
 
 export const configSchema = z.strictObject({
   server: server.prefault({}),
-  ssl: ssl.optional(),
+  ssl: ssl.prefault({}),
   backends,
   upstreams,
   resolver,

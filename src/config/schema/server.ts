@@ -1,7 +1,7 @@
-// The sections `server` and `ssl`: where the gateway listens and what it allows to a connection. Runs anywhere.
+// The section `server`: where the gateway listens and what it allows to a connection. Runs anywhere.
 
 import { z } from "zod";
-import { cidr, duration, freeFieldName, host, text, truth, wholeNumber } from "../values.ts";
+import { cidr, duration, freeFieldName, host, truth, wholeNumber } from "../values.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -10,6 +10,7 @@ const listener = z.strictObject({
   port: wholeNumber(0, 65535).describe("Port to listen on; 0 for any that is free."),
   backlog: wholeNumber(1, 65535).optional().describe("As `server.backlog`, for this listener."),
   proxy_protocol: truth().optional().describe("As `server.proxy_protocol`, for this listener."),
+  tls: truth().optional().describe("Whether this listener speaks TLS. Without it, as `ssl.enabled` says."),
 });
 
 export const server = z
@@ -77,11 +78,3 @@ export const server = z
       ),
   })
   .describe("Where the gateway listens, and what it allows to a connection.");
-
-export const ssl = z
-  .strictObject({
-    enabled: truth().prefault(false).describe("TLS is not available yet: `true` is refused."),
-    cert_file: text().optional().describe("Certificate chain (PEM). Not yet in effect."),
-    key_file: text().optional().describe("Private key (PEM). Not yet in effect."),
-  })
-  .describe("TLS towards clients.");

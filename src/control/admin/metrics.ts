@@ -29,6 +29,10 @@ const COUNTERS: Readonly<Record<Exclude<CounterName, "tunnelsOpen">, Family>> = 
   refusedAtClientLimit: [...REFUSED, { reason: "max_conn_per_client" }],
   refusedAtFileLimit: [...REFUSED, { reason: "file_limit" }],
   refusedProxyHeaders: [...REFUSED, { reason: "proxy_protocol" }],
+  failedHandshakes: [
+    "sluice_tls_handshakes_failed_total",
+    "TLS handshakes with clients that came to nothing.",
+  ],
   upstreamConnectionsOpened: ["sluice_backend_connections_opened_total", "Connections to backends opened."],
   upstreamConnectionsReused: [
     "sluice_backend_connections_reused_total",

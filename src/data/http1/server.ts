@@ -7,7 +7,6 @@
 import { GatewayError } from "../../core/errors.ts";
 import {
   type ClientStream,
-  type ClientTls,
   Exchange,
   type RequestHead,
   type ResponseHead,
@@ -15,9 +14,9 @@ import {
   UNKNOWN_LENGTH,
 } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
+import type { Arrival } from "../arrival.ts";
 import { ClientConnection } from "../client-connection.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
-import type { AcceptedHandle } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BodyReader } from "./body-reader.ts";
 import { FAILED, type HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -50,14 +49,8 @@ const WAIT_HEAD = 3;
 const WAIT_BODY = 4;
 const WAIT_CLIENT = 5;
 
-/** `counted` is the address under which the connection is one of its client's, or null. */
-export function serveConnection(
-  accepted: AcceptedHandle,
-  thread: ThreadContext,
-  proxyProtocol: boolean,
-  counted: string | null,
-): void {
-  thread.connections.add(new ServerConnection(accepted, thread, proxyProtocol, counted));
+export function serveConnection(arrival: Arrival, thread: ThreadContext): void {
+  thread.connections.add(new ServerConnection(arrival, thread));
 }
 
 export class ServerConnection extends ClientConnection implements ClientStream {
@@ -76,21 +69,12 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   /** Bytes of the body at the last look of the deadline. */
   #progress = 0;
 
-  constructor(
-    accepted: AcceptedHandle,
-    thread: ThreadContext,
-    proxyProtocol: boolean,
-    counted: string | null,
-  ) {
-    super(accepted, thread, proxyProtocol, counted);
-    if (!proxyProtocol) this.begin();
+  constructor(arrival: Arrival, thread: ThreadContext) {
+    super(arrival, thread);
+    this.wait(WAIT_HEAD, thread.active.server.readTimeoutMs);
   }
 
   // ---- from the socket ----
-
-  protected override begin(): void {
-    this.wait(WAIT_HEAD, this.thread.active.server.readTimeoutMs);
-  }
 
   protected override received(chunk: Buffer): void {
     if (this.diverted !== null) {
@@ -326,10 +310,6 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   // ---- ClientStream ----
-
-  get tls(): ClientTls | null {
-    return null;
-  }
 
   resumeBody(): void {
     if (this.#state !== BODY || !this.#bodyPaused) return;
