@@ -12,6 +12,7 @@ import { HTTP_MUTATIONS } from "./mutations/http.ts";
 import type { Mutation } from "./mutations/mutation.ts";
 import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
+import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
 
 const MUTATIONS = [
@@ -21,6 +22,7 @@ const MUTATIONS = [
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
   ...POLICY_MUTATIONS,
+  ...TRAFFIC_MUTATIONS,
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;

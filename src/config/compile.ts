@@ -4,6 +4,7 @@
 import { compileTls, usesTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { bodyBytesOf } from "./policies/body-limit.ts";
 import { compilePolicies } from "./policies/policies.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
@@ -139,7 +140,10 @@ function compileRoute(
   parts: readonly string[],
   config: Config,
 ): Omit<RouteSpec, "policies"> {
-  const bodyBytes = route.limits?.body_size ?? config.limits.body_size;
+  const bodyBytes = bodyBytesOf(
+    { policy: route.policies?.body_limit, limit: route.limits?.body_size },
+    { policy: config.policies?.body_limit, limit: config.limits.body_size },
+  );
   return {
     name,
     hosts: route.hosts ?? [],

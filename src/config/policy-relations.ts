@@ -2,6 +2,7 @@
 
 import type { Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { bodyLimitProblems } from "./policies/body-limit.ts";
 import { entriesOf } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
 
@@ -10,13 +11,14 @@ const CHECKS: Readonly<Record<string, (policy: SourceNode, files: PemFiles) => F
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */
 export function* policyProblems(root: SourceNode, files: PemFiles): Findings {
-  yield* problemsOf(root.children.get("policies"), files);
-  for (const [, route] of entriesOf(root.children.get("routing")))
-    yield* problemsOf(route.children.get("policies"), files);
+  yield* problemsOf(root, files);
+  for (const [, route] of entriesOf(root.children.get("routing"))) yield* problemsOf(route, files);
 }
 
-function* problemsOf(policies: SourceNode | undefined, files: PemFiles): Findings {
-  for (const [name, policy] of entriesOf(policies)) {
+/** `owner` has `policies`: the file, or a route. */
+function* problemsOf(owner: SourceNode, files: PemFiles): Findings {
+  yield* bodyLimitProblems(owner);
+  for (const [name, policy] of entriesOf(owner.children.get("policies"))) {
     const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : undefined;
     if (check !== undefined) yield* check(policy, files);
   }

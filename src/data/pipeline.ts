@@ -25,12 +25,7 @@ export function beginExchange(thread: ThreadContext, exchange: Exchange): void {
     exchange.route = spec.name;
     exchange.maxBodyBytes = spec.bodyBytes;
     exchange.minBodyRate = spec.minBodyRate;
-    if (spec.bodyBytes !== null && request.bodyLength > spec.bodyBytes) {
-      const message = `Content-Length ${request.bodyLength}: expected at most ${spec.bodyBytes}`;
-      failExchange(exchange, new GatewayError("body_too_large", message));
-      return;
-    }
-    if (route.policies === null) route.start(exchange);
+    if (route.policies === null) startAction(exchange, route);
     else new PolicyRun(exchange, route, route.policies).goOn();
   } catch (bug) {
     failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
@@ -67,11 +62,20 @@ export class PolicyRun {
         const policy = this.#policies[this.#next++]!;
         if (policy.enter(exchange, this) !== Step.goOn) return;
       }
-      this.#route.start(exchange);
+      startAction(exchange, this.#route);
     } catch (bug) {
       failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
     }
   }
+}
+
+/** A body that is too long by what the client says of it is refused behind the policies, as one that turns out to be is. */
+function startAction(exchange: Exchange, route: Route): void {
+  const { maxBodyBytes, request } = exchange;
+  if (maxBodyBytes !== null && request.bodyLength > maxBodyBytes) {
+    const message = `Content-Length ${request.bodyLength}: expected at most ${maxBodyBytes}`;
+    failExchange(exchange, new GatewayError("body_too_large", message));
+  } else route.start(exchange);
 }
 
 /** Ends an exchange with an error: as a response while that is possible, else by cutting the connection. */

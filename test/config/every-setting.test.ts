@@ -16,7 +16,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 const TEXT = readFileSync(new URL("every-setting.yaml", import.meta.url), "utf8");
 /** What cannot stand beside something else that is in the file. */
-const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*)$/;
+const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*|policies\.body_limit\..*)$/;
 /** What the file cannot have, or can have only in one place, in another value than the default. */
 const STANDARD = /(?:\.enabled|^admin\.open)$/;
 

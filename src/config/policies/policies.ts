@@ -1,12 +1,14 @@
 // The policies by name: the schema of each, and what it is compiled to. Runs anywhere.
 
 import { z } from "zod";
+import { bodyLimitSchema } from "./body-limit.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import type { PolicyContext } from "./policy-context.ts";
 
 /** What a route may ask for. Each has `enabled`, so that a route can do without one that all others have. */
 export const policies = z
   .strictObject({
+    body_limit: bodyLimitSchema.optional(),
     headers: headersSchema.optional(),
   })
   .meta({
@@ -16,10 +18,11 @@ export const policies = z
 
 export type PoliciesConfig = z.output<typeof policies>;
 
+/** All but `body_limit`, which becomes the limit of its route. */
 const COMPILERS = {
   headers: compileHeaders,
 } as const satisfies {
-  [Name in keyof Required<PoliciesConfig>]: (
+  [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,
     context: PolicyContext,
   ) => unknown;
@@ -40,9 +43,10 @@ export function compilePolicies(
 ): PolicySpecs | null {
   const specs: Record<string, unknown> = {};
   for (const [name, config] of Object.entries({ ...ofFile, ...ofRoute })) {
-    const compile = COMPILERS[name as keyof typeof COMPILERS] as Compile;
+    const compile = COMPILERS[name as keyof typeof COMPILERS] as Compile | undefined;
     const isOfRoute = ofRoute !== undefined && Object.hasOwn(ofRoute, name);
-    if (config?.enabled === true) specs[name] = compile(config, { owner: isOfRoute ? owner : "", files });
+    if (config?.enabled === true && compile !== undefined)
+      specs[name] = compile(config, { owner: isOfRoute ? owner : "", files });
   }
   return Object.keys(specs).length === 0 ? null : (specs as PolicySpecs);
 }
