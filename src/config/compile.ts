@@ -1,6 +1,7 @@
 // Makes of a validated configuration the snapshot that data threads work from, with every default in its place, and
 // what only the control thread needs. Runs anywhere.
 
+import { compileStatic } from "./compile-static.ts";
 import { compileTls, usesTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
 import type { PemFiles } from "./pem-files.ts";
@@ -161,9 +162,10 @@ function compileRoute(
 }
 
 function compileAction(route: RouteConfig, parts: readonly string[], config: Config): ActionSpec {
-  const { respond, redirect } = route;
+  const { respond, redirect, static: files } = route;
   if (respond !== undefined) return compileRespond(respond);
   if (redirect !== undefined) return { kind: "redirect", status: redirect.status, location: redirect.to };
+  if (files !== undefined) return compileStatic(files, strippedPrefix(route));
   return compileProxy(route, parts, config);
 }
 
@@ -175,7 +177,6 @@ function compileRespond({ status, headers, body }: NonNullable<RouteConfig["resp
 }
 
 function compileProxy(route: RouteConfig, parts: readonly string[], { timeouts }: Config): ProxySpec {
-  const prefix = route.strip_prefix === true ? route.path.path : route.strip_prefix || null;
   const { split, mirror, sticky, protocols, load_balancer: standard } = route;
   return {
     kind: "proxy",
@@ -202,10 +203,15 @@ function compileProxy(route: RouteConfig, parts: readonly string[], { timeouts }
       mirror === undefined
         ? null
         : { upstream: mirror.upstream, share: mirror.share, bodyBytes: mirror.body },
-    stripPrefix: prefix === "/" ? null : prefix,
+    stripPrefix: strippedPrefix(route),
     rewrite: route.rewrite ?? null,
     timeouts: compileTimeouts(route.timeouts ?? {}, timeouts),
   };
+}
+
+function strippedPrefix({ strip_prefix: strip, path }: RouteConfig): string | null {
+  const prefix = strip === true ? path.path : strip || null;
+  return prefix === "/" ? null : prefix;
 }
 
 /** The schema let nothing else through than `client`, `path` and `<from>:<name>`. */

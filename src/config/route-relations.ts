@@ -2,15 +2,15 @@
 
 import { atKey, atValue, type Findings } from "./finding.ts";
 import { hasMisspelt, isMapping, textOf } from "./settings.ts";
+import { staticProblems } from "./static-relations.ts";
 import type { SourceNode } from "./tree.ts";
 import { unknownUpstream } from "./upstream-names.ts";
 
-const ACTIONS = ["upstream", "split", "respond", "redirect"];
+const ACTIONS = ["upstream", "split", "respond", "redirect", "static"];
 const PROXYING = ["upstream", "split"];
 /** Settings that mean nothing unless a request is proxied. */
 const PROXY_SETTINGS = [
   "mirror",
-  "strip_prefix",
   "rewrite",
   "load_balancer",
   "protocols",
@@ -31,6 +31,8 @@ export function* routeProblems(root: SourceNode, route: SourceNode): Findings {
   }
   yield* splitProblems(root, route.children.get("split"));
   yield* bodyProblems(route.children.get("respond"));
+  const files = route.children.get("static");
+  if (files !== undefined) yield* staticProblems(files);
 }
 
 function* actionProblems(route: SourceNode): Findings {
@@ -45,6 +47,12 @@ function* actionProblems(route: SourceNode): Findings {
     yield atKey(other, `${both}: expected exactly one of ${ACTIONS.join(", ")}`);
   }
   if (PROXYING.some((name) => route.children.has(name))) return;
+  const prefix = route.children.get("strip_prefix");
+  if (prefix !== undefined && !route.children.has("static"))
+    yield atKey(
+      prefix,
+      'cannot use "strip_prefix" without "upstream", "split" or "static": nothing has a path here',
+    );
   for (const name of PROXY_SETTINGS) {
     const setting = route.children.get(name);
     if (setting === undefined) continue;

@@ -208,7 +208,7 @@ export interface RouteSpec {
   readonly minBodyRate: number;
 }
 
-export type ActionSpec = ProxySpec | RespondSpec | RedirectSpec;
+export type ActionSpec = ProxySpec | RespondSpec | RedirectSpec | StaticSpec;
 
 export interface ProxySpec {
   readonly kind: "proxy";
@@ -304,6 +304,27 @@ export interface RedirectSpec {
   readonly status: number;
   readonly location: Template;
 }
+
+export interface StaticSpec {
+  readonly kind: "static";
+  /** Absolute. */
+  readonly root: string;
+  readonly index: readonly string[];
+  /** Path below the root, or null. */
+  readonly spaFallback: string | null;
+  /** Of the files beside a file, in the order in which they are preferred; empty where none are looked for. */
+  readonly encodings: readonly StaticEncoding[];
+  /** Patterns in their order, each with the value of Cache-Control. */
+  readonly cacheControl: ReadonlyArray<readonly [pattern: string, value: string]>;
+  /** Extensions in lower case, with their dot. */
+  readonly types: ReadonlyArray<readonly [extension: string, type: string]>;
+  readonly list: boolean;
+  readonly dotfiles: boolean;
+  /** Prefix taken off the path (segment border), or null. */
+  readonly stripPrefix: string | null;
+}
+
+export type StaticEncoding = "br" | "zstd" | "gzip";
 
 export interface AccessLogSpec {
   /** File, or null for standard output. */

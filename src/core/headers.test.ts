@@ -41,7 +41,7 @@ describe("the id of a field name", () => {
     });
   }
 
-  for (const name of ["", "X", "Hosts", "Hos", "Content_Length", "Transfer_Encoding", "Accept-Encoding"]) {
+  for (const name of ["", "X", "Hosts", "Hos", "Content_Length", "Transfer_Encoding", "Accept-Language"]) {
     it(`is none for "${name}"`, () => assert.equal(fieldId(name), Field.other));
   }
 

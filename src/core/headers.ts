@@ -30,6 +30,13 @@ export const Field = {
   trailer: 19,
   date: 20,
   contentType: 21,
+  ifMatch: 22,
+  ifUnmodifiedSince: 23,
+  ifNoneMatch: 24,
+  ifModifiedSince: 25,
+  ifRange: 26,
+  range: 27,
+  acceptEncoding: 28,
 } as const;
 
 const KNOWN: ReadonlyArray<readonly [string, number]> = [
@@ -61,6 +68,13 @@ const KNOWN: ReadonlyArray<readonly [string, number]> = [
   ["trailer", Field.trailer],
   ["date", Field.date],
   ["content-type", Field.contentType],
+  ["if-match", Field.ifMatch],
+  ["if-unmodified-since", Field.ifUnmodifiedSince],
+  ["if-none-match", Field.ifNoneMatch],
+  ["if-modified-since", Field.ifModifiedSince],
+  ["if-range", Field.ifRange],
+  ["range", Field.range],
+  ["accept-encoding", Field.acceptEncoding],
 ];
 
 const CR = 13;

@@ -16,6 +16,7 @@ import { AccessLog } from "./access-log.ts";
 import { createProxy } from "./actions/proxy-route.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
+import { createStatic } from "./actions/static.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { failExchange } from "./pipeline.ts";
 import { createPolicies, type PolicySetting } from "./policies/policies.ts";
@@ -152,5 +153,6 @@ function startOf(
   const { action } = route;
   if (action.kind === "respond") return createRespond(action);
   if (action.kind === "redirect") return createRedirect(action);
+  if (action.kind === "static") return createStatic(action, thread);
   return createProxy(action, upstreams, thread);
 }

@@ -78,8 +78,11 @@ function startAction(exchange: Exchange, route: Route): void {
   } else route.start(exchange);
 }
 
-/** Ends an exchange with an error: as a response while that is possible, else by cutting the connection. */
-export function failExchange(exchange: Exchange, error: GatewayError): void {
+/**
+ * Ends an exchange with an error: as a response while that is possible, else by cutting the connection. `headers` are
+ * fields that the response has beside those of every error.
+ */
+export function failExchange(exchange: Exchange, error: GatewayError, headers = new HeaderList()): void {
   if (exchange.finished) return;
   exchange.error = error;
   const { action, client, request } = exchange;
@@ -92,7 +95,6 @@ export function failExchange(exchange: Exchange, error: GatewayError): void {
   }
   const wantsHtml = request.headers.find("accept")?.includes("text/html") === true;
   const body = Buffer.from(wantsHtml ? htmlBody(error.status) : jsonBody(error));
-  const headers = new HeaderList();
   headers.add("Content-Type", wantsHtml ? "text/html; charset=utf-8" : "application/json");
   if (error.status === 503) headers.add("Retry-After", RETRY_AFTER_SECONDS);
   client.sendHead({ status: error.status, reason: "", headers, bodyLength: body.length }, body, true);

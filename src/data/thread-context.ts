@@ -9,6 +9,7 @@ import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import type { Reporter } from "./reporter.ts";
 import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
+import { FileCache } from "./static/file-cache.ts";
 import { Wake } from "./wake.ts";
 
 /** A connection of a client, as the thread knows it. */
@@ -34,6 +35,8 @@ export class ThreadContext {
   /** What every socket of the thread reads into. */
   readonly readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   readonly sendBuffer = new SendBuffer();
+  /** What is kept of the files that routes serve. */
+  readonly files = new FileCache();
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<OpenConnection>();

@@ -145,7 +145,7 @@ describe("a file with every setting", () => {
       },
     ]);
     assert.deepEqual(snapshot.policies, POLICIES);
-    assert.deepEqual(snapshot.routes, ROUTES);
+    assert.deepEqual(snapshot.routes, [...ROUTES, filesRoute(folder)]);
   });
 });
 
@@ -349,3 +349,26 @@ const ROUTES = [
     action: { kind: "redirect", status: 308, location: ["https://example.com", { variable: "uri" }] },
   },
 ];
+
+function filesRoute(root: string) {
+  return {
+    ...EVERY_REQUEST,
+    name: "files",
+    path: "/files",
+    action: {
+      kind: "static",
+      root,
+      index: ["index.htm", "default.htm"],
+      spaFallback: "ca.pem",
+      encodings: ["zstd", "br"],
+      cacheControl: [
+        ["*.html", "no-cache"],
+        ["assets/*", "max-age=31536000, immutable"],
+      ],
+      types: [[".log", "text/plain"]],
+      list: true,
+      dotfiles: true,
+      stripPrefix: "/files",
+    },
+  };
+}

@@ -23,6 +23,7 @@ import {
   truth,
   wholeNumber,
 } from "../values.ts";
+import { staticFiles } from "./static.ts";
 
 const ON = "expected closed, malformed, timeout, or a status from 400 to 599";
 
@@ -188,11 +189,12 @@ export const route = z
     upstream: text().optional().describe("Action: name of the upstream that the request is proxied to."),
     respond: respond.optional(),
     redirect: redirect.optional(),
+    static: staticFiles.optional(),
     strip_prefix: z
       .union([truth(), path()], { error: "expected true, false or a path" })
       .optional()
       .describe(
-        "Prefix that is taken off the path before it is forwarded; `true` for the `path` of the route.",
+        "Prefix that is taken off the path before it is forwarded, or looked for among the files; `true` for the `path` of the route.",
       ),
     rewrite: pathTemplate()
       .optional()
@@ -217,5 +219,5 @@ export const route = z
     limits: z.strictObject(bodyLimits).partial().optional().describe("Instead of the `limits` of the file."),
   })
   .describe(
-    "What a request must look like, and what becomes of it: exactly one of `upstream`, `split`, `respond`, `redirect`.",
+    "What a request must look like, and what becomes of it: exactly one of `upstream`, `split`, `respond`, `redirect`, `static`.",
   );

@@ -59,7 +59,7 @@ function ownHost({ hostName, port, socketPath }: BackendSpec): string {
 }
 
 /** A prefix ends at the border of a segment: `/api` is none of `/apix`. */
-function withoutPrefix(path: string, prefix: string): string {
+export function withoutPrefix(path: string, prefix: string): string {
   if (!path.startsWith(prefix)) return path;
   const rest = path.slice(prefix.length);
   if (rest.startsWith("/")) return rest;
