@@ -103,7 +103,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
 }
 
 function compileServer({ server, ssl, limits }: Config, tls: ListenerTls | null): ServerSpec {
-  const { backlog, proxy_protocol: proxyProtocol } = server;
+  const { backlog, proxy_protocol: proxyProtocol, h2c, http2 } = server;
   const standardTls = ssl.enabled ? tls : null;
   return {
     listeners: server.listeners?.map((own) => ({
@@ -111,11 +111,18 @@ function compileServer({ server, ssl, limits }: Config, tls: ListenerTls | null)
       port: own.port,
       backlog: own.backlog ?? backlog,
       proxyProtocol: own.proxy_protocol ?? proxyProtocol,
+      h2c: own.h2c ?? h2c,
       tls: own.tls === undefined ? standardTls : own.tls ? tls : null,
-    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol, tls: standardTls }],
+    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol, h2c, tls: standardTls }],
     maxConnections: server.max_conn ?? Number.MAX_SAFE_INTEGER,
     maxConnectionsPerClient: server.max_conn_per_client ?? null,
     unusedBackendConnections: Number.MAX_SAFE_INTEGER,
+    http2: {
+      enabled: http2.enabled,
+      maxStreams: http2.max_concurrent_streams,
+      streamWindowBytes: http2.stream_window,
+      maxResets: http2.max_resets,
+    },
     readTimeoutMs: server.read_timeout,
     writeTimeoutMs: server.write_timeout,
     keepAliveTimeoutMs: server.keep_alive_timeout,

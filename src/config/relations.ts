@@ -46,6 +46,9 @@ function* listenerProblems(server: SourceNode | undefined): Findings {
   }
   const seen = new Set<string>();
   for (const listener of listeners.children.values()) {
+    const h2c = listener.children.get("h2c");
+    if (h2c?.value === true && listener.children.get("tls")?.value === true)
+      yield atValue(h2c, "cannot use true on a listener with TLS, which offers HTTP/2 by itself");
     const host = listener.children.get("host")?.value;
     const port = listener.children.get("port")?.value;
     if (typeof host !== "string" || typeof port !== "number" || port === 0) continue;

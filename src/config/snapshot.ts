@@ -30,6 +30,7 @@ export interface ServerSpec {
   readonly listeners: readonly ListenerSpec[];
   /** Client connections over all data threads. */
   readonly maxConnections: number;
+  readonly http2: Http2Spec;
   /** A whole request head must arrive within this; also the window of `minBodyRate`. */
   readonly readTimeoutMs: number;
   /** Longest time in which a client takes nothing of a response. */
@@ -51,12 +52,25 @@ export interface ServerSpec {
   readonly headerCount: number;
 }
 
+/** Of connections that speak HTTP/2. */
+export interface Http2Spec {
+  /** Offered on TLS listeners. */
+  readonly enabled: boolean;
+  /** Of one connection. */
+  readonly maxStreams: number;
+  readonly streamWindowBytes: number;
+  /** Streams that a client may reset within ten seconds. */
+  readonly maxResets: number;
+}
+
 export interface ListenerSpec {
   readonly host: string;
   readonly port: number;
   readonly backlog: number;
   /** Every connection begins with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
+  /** A plain connection may begin with HTTP/2. */
+  readonly h2c: boolean;
   /** Null for plain HTTP. */
   readonly tls: ListenerTls | null;
 }

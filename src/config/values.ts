@@ -58,13 +58,14 @@ export function duration(zero: "or 0" | "above 0") {
 }
 
 /** Bytes. A bare number is one of bytes. */
-export function size(min: number) {
-  const expected = `expected a size such as 512b, 64kb or 10mb${min > 0 ? `, at least ${min}b` : " (or 0)"}`;
+export function size(min: number, max = Number.MAX_SAFE_INTEGER) {
+  const most = max === Number.MAX_SAFE_INTEGER ? "" : `, at most ${max}b`;
+  const expected = `expected a size such as 512b, 64kb or 10mb${min > 0 ? `, at least ${min}b` : " (or 0)"}${most}`;
   const written = readText(expected, (text) => {
     const bytes = parseSize(text);
-    return bytes === null || bytes < min ? { problem: expected } : { value: bytes };
+    return bytes === null || bytes < min || bytes > max ? { problem: expected } : { value: bytes };
   });
-  const bytes = z.int({ error: expected }).min(min, { error: expected });
+  const bytes = z.int({ error: expected }).min(min, { error: expected }).max(max, { error: expected });
   return z
     .union([written, bytes], { error: expected })
     .meta({ title: "size", examples: ["512b", "64kb", "10mb"] });

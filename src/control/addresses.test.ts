@@ -24,6 +24,7 @@ describe("claiming an address", () => {
       port: 0,
       backlog: 7,
       proxyProtocol: false,
+      h2c: false,
       tls: null,
     });
     assert.deepEqual([spec.host, spec.backlog], ["127.0.0.1", 7]);
@@ -39,6 +40,7 @@ describe("claiming an address", () => {
       port: 0,
       backlog: 7,
       proxyProtocol: false,
+      h2c: false,
       tls: null,
     });
     assert.deepEqual(await claimAddress(free), free);
@@ -47,7 +49,14 @@ describe("claiming an address", () => {
 
   for (const host of ["127.0.0.1", "0.0.0.0"]) {
     it(`fails on ${host} when another process holds the port, even one that would share it`, async () => {
-      const claimed = claimAddress({ host, port, backlog: 7, proxyProtocol: false, tls: null });
+      const claimed = claimAddress({
+        host,
+        port,
+        backlog: 7,
+        proxyProtocol: false,
+        h2c: false,
+        tls: null,
+      });
       await assert.rejects(claimed, (error) => {
         assert.ok(error instanceof AddressError);
         assert.match(
@@ -62,7 +71,14 @@ describe("claiming an address", () => {
   it("says that this machine has no such address", async () => {
     // TEST-NET-1 (RFC 5737).
     await assert.rejects(
-      claimAddress({ host: "192.0.2.1", port: 0, backlog: 7, proxyProtocol: false, tls: null }),
+      claimAddress({
+        host: "192.0.2.1",
+        port: 0,
+        backlog: 7,
+        proxyProtocol: false,
+        h2c: false,
+        tls: null,
+      }),
       {
         message: "Cannot listen on 192.0.2.1:0: this machine has no such address",
       },
@@ -71,7 +87,14 @@ describe("claiming an address", () => {
 
   it("puts an IPv6 address in brackets", async () => {
     await assert.rejects(
-      claimAddress({ host: "2001:db8::1", port: 0, backlog: 7, proxyProtocol: false, tls: null }),
+      claimAddress({
+        host: "2001:db8::1",
+        port: 0,
+        backlog: 7,
+        proxyProtocol: false,
+        h2c: false,
+        tls: null,
+      }),
       {
         message: /^Cannot listen on \[2001:db8::1\]:0: /,
       },

@@ -2,7 +2,6 @@
 
 import type {
   BackendSpec,
-  ListenerSpec,
   ListenerTls,
   PolicySpecs,
   RouteSpec,
@@ -53,7 +52,7 @@ export class ActiveSnapshot {
       headerBytes: spec.server.headerBytes,
       headerCount: spec.server.headerCount,
     };
-    this.tlsServers = tlsServersOf(spec.server.listeners);
+    this.tlsServers = tlsServersOf(spec.server);
     const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
     if (spec.accessLog === null) this.accessLog = null;
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
@@ -138,10 +137,10 @@ const NO_ROUTE: RouteSpec = {
   minBodyRate: 0,
 };
 
-function tlsServersOf(listeners: readonly ListenerSpec[]): Map<ListenerTls | null, TlsServer> {
+function tlsServersOf({ listeners, http2 }: ServerSpec): Map<ListenerTls | null, TlsServer> {
   const servers = new Map<ListenerTls | null, TlsServer>();
   for (const { tls } of listeners)
-    if (tls !== null && !servers.has(tls)) servers.set(tls, new TlsServer(tls));
+    if (tls !== null && !servers.has(tls)) servers.set(tls, new TlsServer(tls, http2.enabled));
   return servers;
 }
 

@@ -20,7 +20,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 
 export abstract class ClientConnection extends Timed {
   protected readonly socket: Socket;
-  protected readonly thread: ThreadContext;
+  readonly thread: ThreadContext;
   /** Null on a plain connection. */
   readonly tls: ClientTls | null;
   /** Gets what comes in place of `received`, when the protocol was left. */
@@ -93,6 +93,13 @@ export abstract class ClientConnection extends Timed {
     if (after !== "") socket.write(after, "latin1");
     socket.uncork();
     thread.sendBuffer.sent(socket);
+  }
+
+  /** Gives the connection, which arrived so, to whoever goes on with it. */
+  protected leave(arrival: Arrival): Arrival {
+    this.thread.deadlines.remove(this);
+    for (const event of ["end", "drain", "error", "close"]) this.socket.removeAllListeners(event);
+    return { ...arrival, peerAddress: this.#peerAddress };
   }
 
   /** Gives the connection to a tunnel, which hears of its end by itself. `early` was read too soon. */

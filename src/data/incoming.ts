@@ -19,10 +19,19 @@ import type { TlsServer } from "./tls/server.ts";
 import { TlsServerSocket } from "./tls/server-socket.ts";
 import { faultText } from "./tls-failure.ts";
 
+/** What a listener says of the connections it accepts. */
+export interface Opening {
+  readonly proxyProtocol: boolean;
+  readonly tls: TlsServer | null;
+  /** Without TLS it may begin with HTTP/2. */
+  readonly h2c: boolean;
+}
+
 export class IncomingConnection extends Timed implements OpenConnection {
   readonly busy = false;
   readonly #thread: ThreadContext;
   readonly #tls: TlsServer | null;
+  readonly #h2c: boolean;
   readonly #reader = emptyReader();
   #socket: Socket;
   /** While it is being read. */
@@ -36,12 +45,13 @@ export class IncomingConnection extends Timed implements OpenConnection {
   constructor(
     accepted: AcceptedHandle,
     thread: ThreadContext,
-    { proxyProtocol, tls }: { readonly proxyProtocol: boolean; readonly tls: TlsServer | null },
+    { proxyProtocol, tls, h2c }: Opening,
     counted: string | null,
   ) {
     super();
     this.#thread = thread;
     this.#tls = tls;
+    this.#h2c = h2c;
     this.#peerAddress = counted;
     this.#counted = counted !== null;
     thread.connections.add(this);
@@ -191,7 +201,7 @@ export class IncomingConnection extends Timed implements OpenConnection {
       counted: this.#counted,
       tls,
     };
-    serve(arrival, thread);
+    serve(arrival, thread, this.#h2c);
     thread.connections.delete(this);
   }
 }

@@ -20,6 +20,7 @@ export class Listener {
   readonly #server = createServer();
   /** Of the snapshot that was looked at last: a reload may change them while the listener stays open. */
   #proxyProtocol: boolean;
+  #h2c: boolean;
   #tls: TlsServer | null;
   #seen: ActiveSnapshot | null = null;
 
@@ -29,6 +30,7 @@ export class Listener {
     this.#thread = thread;
     this.#tls = tls;
     this.#proxyProtocol = spec.proxyProtocol;
+    this.#h2c = spec.h2c;
   }
 
   /** Resolves when connections are accepted. */
@@ -74,8 +76,9 @@ export class Listener {
     }
     metrics.add(Counter.connectionsAccepted);
     if (this.#proxyProtocol || this.#tls !== null) {
-      new IncomingConnection(handle, thread, { proxyProtocol: this.#proxyProtocol, tls: this.#tls }, counted);
-    } else serve(plainArrival(handle, thread, counted), thread);
+      const opening = { proxyProtocol: this.#proxyProtocol, tls: this.#tls, h2c: this.#h2c };
+      new IncomingConnection(handle, thread, opening, counted);
+    } else serve(plainArrival(handle, thread, counted), thread, this.#h2c);
   }
 
   #refuse(handle: AcceptedHandle): void {
@@ -103,6 +106,7 @@ export class Listener {
     const spec = active.server.listeners.find((found) => found.host === host && found.port === port);
     if (spec === undefined) return;
     this.#proxyProtocol = spec.proxyProtocol;
+    this.#h2c = spec.h2c;
     this.#tls = active.tlsServers.get(spec.tls) ?? null;
   }
 

@@ -95,12 +95,20 @@ describe("a file with every setting", () => {
     });
     assert.deepEqual(snapshot.server, {
       listeners: [
-        { host: "127.0.0.1", port: 8000, backlog: 100, proxyProtocol: false, tls: tlsOf(certificates) },
-        { host: "::1", port: 8001, backlog: 200, proxyProtocol: true, tls: null },
+        {
+          host: "127.0.0.1",
+          port: 8000,
+          backlog: 100,
+          proxyProtocol: false,
+          h2c: true,
+          tls: tlsOf(certificates),
+        },
+        { host: "::1", port: 8001, backlog: 200, proxyProtocol: true, h2c: false, tls: null },
       ],
       maxConnections: 5_000,
       maxConnectionsPerClient: 50,
       unusedBackendConnections: Number.MAX_SAFE_INTEGER,
+      http2: { enabled: false, maxStreams: 64, streamWindowBytes: 131_072, maxResets: 20 },
       readTimeoutMs: 1_000,
       writeTimeoutMs: 2_000,
       keepAliveTimeoutMs: 3_000,

@@ -217,8 +217,8 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "trailers are filtered",
     file: writer,
-    find: "trailers.ids[i] === Field.other && !NOT_IN_TRAILERS.has(name.toLowerCase())",
-    replace: 'name !== ""',
+    find: "trailers.ids[index] === Field.other && !NOT_IN_TRAILERS.has(trailers.nameAt(index).toLowerCase())",
+    replace: "index >= 0",
     tests: RULES,
   },
   {

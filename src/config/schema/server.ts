@@ -1,7 +1,7 @@
 // The section `server`: where the gateway listens and what it allows to a connection. Runs anywhere.
 
 import { z } from "zod";
-import { cidr, duration, freeFieldName, host, truth, wholeNumber } from "../values.ts";
+import { cidr, duration, freeFieldName, host, size, truth, wholeNumber } from "../values.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -10,8 +10,24 @@ const listener = z.strictObject({
   port: wholeNumber(0, 65535).describe("Port to listen on; 0 for any that is free."),
   backlog: wholeNumber(1, 65535).optional().describe("As `server.backlog`, for this listener."),
   proxy_protocol: truth().optional().describe("As `server.proxy_protocol`, for this listener."),
+  h2c: truth().optional().describe("As `server.h2c`, for this listener."),
   tls: truth().optional().describe("Whether this listener speaks TLS. Without it, as `ssl.enabled` says."),
 });
+
+const http2 = z
+  .strictObject({
+    enabled: truth().prefault(true).describe("Offers HTTP/2 on listeners that speak TLS (ALPN `h2`)."),
+    max_concurrent_streams: wholeNumber(1, 65_535)
+      .prefault(128)
+      .describe("Requests that one connection may have under way."),
+    stream_window: size(16_384, 16_777_216)
+      .prefault("64kb")
+      .describe("What a client may send of one request body before a backend took it."),
+    max_resets: wholeNumber(1, 1_000_000)
+      .prefault(200)
+      .describe("Requests that a client may break off within 10 s. One more, and its connection is closed."),
+  })
+  .describe("HTTP/2 towards clients (docs/http2.md).");
 
 export const server = z
   .strictObject({
@@ -32,6 +48,12 @@ export const server = z
       .describe(
         "Every connection begins with a PROXY protocol header (v1 or v2) that names the client; one without is refused.",
       ),
+    h2c: truth()
+      .prefault(false)
+      .describe(
+        "Plain listeners take HTTP/2 too, from clients that begin with it (prior knowledge). HTTP/1.1 goes on as before.",
+      ),
+    http2: http2.prefault({}),
     workers: z
       .union([wholeNumber(1, 1024), z.literal("auto")], {
         error: 'expected a whole number from 1 to 1024, or "auto"',

@@ -4,14 +4,17 @@ import type { RequestHead } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
 
 /** `method` is empty where not even that could be read. */
-export function unreadableRequest(method: string): RequestHead {
+export function unreadableRequest(
+  method: string,
+  protocol: RequestHead["protocol"] = "HTTP/1.1",
+): RequestHead {
   return {
     method,
     path: "",
     query: "",
     authority: "",
     host: "",
-    protocol: "HTTP/1.1",
+    protocol,
     headers: NO_FIELDS,
     bodyLength: 0,
     upgrade: null,

@@ -55,20 +55,22 @@ export function chunkStart(length: number): string {
   return `${length.toString(16)}\r\n`;
 }
 
-/**
- * The last chunk with the trailers that may be forwarded. Fields that a recipient would need before the body, or that
- * framing, routing or authorisation rest on, never come from a trailer (RFC 9110 section 6.5.1).
- */
+/** The last chunk with the trailers that may be forwarded. */
 export function lastChunk(trailers: HeaderList | null): string {
   if (trailers === null) return LAST_CHUNK;
   let lines = "";
   for (let i = 0; i < trailers.length; i++) {
-    const name = trailers.nameAt(i);
-    if (trailers.ids[i] === Field.other && !NOT_IN_TRAILERS.has(name.toLowerCase())) {
-      lines += `${name}: ${trailers.valueAt(i)}\r\n`;
-    }
+    if (mayBeTrailer(trailers, i)) lines += `${trailers.nameAt(i)}: ${trailers.valueAt(i)}\r\n`;
   }
   return `0\r\n${lines}\r\n`;
+}
+
+/**
+ * Fields that a recipient would need before the body, or that framing, routing or authorisation rest on, never come from
+ * a trailer (RFC 9110 section 6.5.1).
+ */
+export function mayBeTrailer(trailers: HeaderList, index: number): boolean {
+  return trailers.ids[index] === Field.other && !NOT_IN_TRAILERS.has(trailers.nameAt(index).toLowerCase());
 }
 
 const NOT_IN_TRAILERS = new Set([
@@ -100,7 +102,7 @@ let dateText = "";
 let dateSecond = 0;
 
 /** The value of a Date field, made once a second. */
-function dateNow(): string {
+export function dateNow(): string {
   const second = Math.floor(Date.now() / 1000);
   if (second !== dateSecond) {
     dateSecond = second;

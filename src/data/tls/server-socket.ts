@@ -36,6 +36,8 @@ interface TlsHandle {
 interface PrivateParts {
   readonly _handle: TlsHandle | null;
   readonly _tlsOptions: { readonly accepted: AcceptedHandle };
+  /** `node:http2` waits while it is set. */
+  secureConnecting: boolean;
   _releaseControl(): boolean;
 }
 
@@ -83,8 +85,9 @@ export class TlsServerSocket extends TLSSocket {
     return partsOf(this)._handle?.hasPeerCertificate() === true;
   }
 
-  /** From now on an error of TLS is an "error". */
+  /** From now on an error of TLS is an "error", and the connection is there for a protocol. */
   handshakeAccepted(): void {
+    partsOf(this).secureConnecting = false;
     partsOf(this)._releaseControl();
   }
 

@@ -4,22 +4,19 @@
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { CertificateSpec, ListenerTls } from "../../config/snapshot.ts";
 import type { ClientTls } from "../../core/exchange.ts";
-import { PROTOCOLS } from "../serve.ts";
+import { tlsProtocols } from "../serve.ts";
 import { type AcceptedHandle, onReadOf, type SocketReader } from "../socket.ts";
 import { type ServerSocketOptions, TlsServerSocket } from "./server-socket.ts";
-
-/** Each name behind its length (RFC 7301 section 3.1). */
-const ALPN = Buffer.from(PROTOCOLS.map((name) => String.fromCharCode(name.length) + name).join(""), "latin1");
 
 export class TlsServer {
   readonly #options: ServerSocketOptions;
 
-  /** Throws where the certificates cannot be used. */
-  constructor(spec: ListenerTls) {
+  /** Throws where the certificates cannot be used. `http2` is whether that is offered. */
+  constructor(spec: ListenerTls, http2: boolean) {
     const [first] = spec.certificates;
     this.#options = {
       secureContext: contextOf(first!),
-      ALPNProtocols: ALPN,
+      ALPNProtocols: alpnOf(tlsProtocols(http2)),
       requestCert: false,
       rejectUnauthorized: false,
     };
@@ -41,6 +38,11 @@ export class TlsServer {
       verified: false,
     };
   }
+}
+
+/** Each name behind its length (RFC 7301 section 3.1). */
+function alpnOf(names: readonly string[]): Buffer {
+  return Buffer.from(names.map((name) => String.fromCharCode(name.length) + name).join(""), "latin1");
 }
 
 function contextOf({ cert, key }: CertificateSpec): SecureContext {
