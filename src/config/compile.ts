@@ -4,13 +4,13 @@
 import { compileStatic } from "./compile-static.ts";
 import { compileTls, usesTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
+import { hashKey } from "./hash-key.ts";
 import type { PemFiles } from "./pem-files.ts";
 import { bodyBytesOf } from "./policies/body-limit.ts";
 import { compilePolicies } from "./policies/policies.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
-  HashKey,
   ListenerTls,
   ProxySpec,
   ProxyTimeouts,
@@ -219,20 +219,6 @@ function compileProxy(route: RouteConfig, parts: readonly string[], { timeouts }
 function strippedPrefix({ strip_prefix: strip, path }: RouteConfig): string | null {
   const prefix = strip === true ? path.path : strip || null;
   return prefix === "/" ? null : prefix;
-}
-
-/** The schema let nothing else through than `client`, `path` and `<from>:<name>`. */
-function hashKey(text: string): HashKey {
-  const [from, name] = text.split(":");
-  switch (from) {
-    case "header":
-      return { from, name: name!.toLowerCase() };
-    case "cookie":
-    case "query":
-      return { from, name: name! };
-    default:
-      return { from: from as "client" | "path" };
-  }
 }
 
 function compileRetry(retry: RouteConfig["retry"]): RetrySpec {

@@ -2,10 +2,13 @@
 
 import type { Cidr } from "../core/ip.ts";
 import type { Template } from "../core/template.ts";
+import type { HashKey } from "./hash-key.ts";
 import type { PolicySpecs } from "./policies/policies.ts";
 
+export type { HashKey } from "./hash-key.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
 export type { PolicySpecs } from "./policies/policies.ts";
+export type { RateLimitSpec, RateRule } from "./policies/rate-limit.ts";
 
 export interface Snapshot {
   /** Counts up with every accepted configuration; 1 at start. */
@@ -245,11 +248,6 @@ export interface ProxySpec {
 
 /** What an exchange is, to a balancer. */
 export type ExchangeProtocol = "http" | "https" | "websocket" | "sse";
-
-/** What of a request is hashed. `name` of a field is in lower case. */
-export type HashKey =
-  | { readonly from: "client" | "path" }
-  | { readonly from: "header" | "cookie" | "query"; readonly name: string };
 
 export interface StickySpec {
   readonly cookie: string;

@@ -12,7 +12,7 @@ import { parseDuration, parseSize } from "./units.ts";
 type Reading<T> = { readonly value: T } | { readonly problem: string };
 
 /** Text that `read` makes a value of, or says why not. */
-function readText<T>(expected: string, read: (text: string) => Reading<T>) {
+export function readText<T>(expected: string, read: (text: string) => Reading<T>) {
   return z.string({ error: expected }).transform((text, context): T => {
     const reading = read(text);
     if ("value" in reading) return reading.value;

@@ -15,6 +15,7 @@ import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import { Health } from "./health/health.ts";
 import type { Log } from "./log.ts";
 import { Names } from "./names/names.ts";
+import { RateLimits } from "./rate-limits.ts";
 import { settleRoutes, settleServer } from "./settle.ts";
 import { StateFolder } from "./state-folder.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -43,6 +44,7 @@ export class Gateway {
   readonly #id = randomUUID();
   readonly #state = StateFolder.of(process.env);
   readonly #upstreams: Upstreams;
+  readonly #rateLimits = new RateLimits();
   readonly #health: Health;
   readonly #clients: SharedArrayBuffer;
   readonly #view: LiveView;
@@ -162,8 +164,9 @@ export class Gateway {
   /** Goes over to a snapshot on all data threads, or on none. */
   async #switch(plan: SnapshotPlan, names: Names): Promise<void> {
     const live = this.#upstreams.draft(plan.upstreams, (backend) => names.placesOf(backend));
+    const limits = this.#rateLimits.draft(plan);
     const version = this.#snapshot.version + 1;
-    const snapshot: Snapshot = { ...plan, version, upstreams: live.map(({ spec }) => spec) };
+    const snapshot: Snapshot = { ...plan, ...limits.specs, version, upstreams: live.map(({ spec }) => spec) };
     const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(snapshot)));
     const problem = problems.find((found) => found !== null);
     if (problem != null) {
@@ -172,6 +175,7 @@ export class Gateway {
     }
     this.#snapshot = snapshot;
     this.#upstreams.adopt(live);
+    this.#rateLimits.adopt(limits);
     await Promise.all(this.#threads.map((thread) => thread.activate(version)));
     this.#view.snapshotVersion = version;
     this.#health.update(this.#upstreams.live);

@@ -24,6 +24,7 @@ export const ERRORS = {
   request_timeout: { source: "client", status: 408, retry: "never" },
   client_gone: { source: "client", status: 499, retry: "never" },
   client_stalled: { source: "client", status: 499, retry: "never" },
+  rate_limited: { source: "client", status: 429, retry: "never" },
   route_not_found: { source: "client", status: 404, retry: "never" },
   method_not_allowed: { source: "client", status: 405, retry: "never" },
   file_not_found: { source: "client", status: 404, retry: "never" },

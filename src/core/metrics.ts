@@ -44,6 +44,10 @@ export const Counter = {
   mirrorsDropped: 22,
   /** TLS handshakes with clients that came to nothing. */
   failedHandshakes: 23,
+  /** Clients or keys whose requests a rate limit no longer knew of, for lack of room. */
+  rateKeysForgotten: 24,
+  /** Requests that a rate limit would have refused. */
+  rateLimitedDryRun: 25,
 } as const;
 
 export type CounterName = keyof typeof Counter;

@@ -252,7 +252,36 @@ const POLICIES = {
       remove: ["server"],
     },
   },
+  rate_limit: {
+    rules: [
+      {
+        name: "keys",
+        requests: 600,
+        periodMs: 60_000,
+        burst: 50,
+        by: { from: "header", name: "x-key" },
+        keys: 5_000,
+        id: '["",0,{"requests":600,"periodMs":60000,"burst":50,"by":{"from":"header","name":"x-key"},"keys":5000},48]',
+        shared: null,
+      },
+      {
+        name: "everybody",
+        requests: 5,
+        periodMs: 10_000,
+        burst: 7,
+        by: { from: "all" },
+        keys: 1,
+        id: '["",1,{"requests":5,"periodMs":10000,"burst":7,"by":{"from":"all"},"keys":1},48]',
+        shared: null,
+      },
+    ],
+    ipv6Bits: 48,
+    tells: false,
+    dryRun: true,
+  },
 };
+
+const { headers: _, ...NOT_HEADERS } = POLICIES;
 
 const EVERY_REQUEST = {
   hosts: [],
@@ -278,7 +307,7 @@ const ROUTES = [
       { name: "x-any", value: null },
     ],
     priority: 3,
-    policies: null,
+    policies: NOT_HEADERS,
     action: {
       kind: "proxy",
       targets: [{ upstream: "web", weight: 1 }],

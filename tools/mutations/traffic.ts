@@ -4,6 +4,12 @@ import type { Mutation } from "./mutation.ts";
 
 const BODY_LIMIT = ["test/policies/body-limit.test.ts"];
 
+const TABLE = ["src/core/shared/rate-table.test.ts"];
+const RATE_LIMIT = ["test/policies/rate-limit.test.ts"];
+
+const table = "src/core/shared/rate-table.ts";
+const rateLimit = "src/data/policies/rate-limit.ts";
+
 export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
   {
     name: "a body that is declared too long is refused",
@@ -25,5 +31,103 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
     find: "if (route.policy?.enabled === true) return route.policy.size;",
     replace: "",
     tests: ["src/config/policies/body-limit.test.ts"],
+  },
+  {
+    name: "a rate holds where threads race",
+    file: table,
+    find: "lock(cells, this.#lock);",
+    replace: "",
+    tests: TABLE,
+  },
+  {
+    name: "the lock of a rate is given back",
+    file: table,
+    find: "unlock(this.#cells, this.#lock);",
+    replace: "",
+    tests: TABLE,
+  },
+  {
+    name: "a burst, to the request",
+    file: table,
+    find: "return this.#used + this.#interval <= this.#limit;",
+    replace: "return this.#used <= this.#limit;",
+    tests: TABLE,
+  },
+  {
+    name: "a pause brings no more than a burst",
+    file: table,
+    find: "this.#used = Math.max(this.#times[place]! - this.#now, 0);",
+    replace: "this.#used = this.#times[place]! - this.#now;",
+    tests: TABLE,
+  },
+  {
+    name: "a key is the whole hash",
+    file: table,
+    find: "cells[HASHES + 2 * place] === first && cells[HASHES + 2 * place + 1] === second",
+    replace: "cells[HASHES + 2 * place] !== 0",
+    tests: TABLE,
+  },
+  {
+    name: "the key with the shortest past is forgotten",
+    file: table,
+    find: "if (this.#times[place]! < this.#times[earliest]!) earliest = place;",
+    replace: "if (this.#times[place]! > this.#times[earliest]!) earliest = place;",
+    tests: TABLE,
+  },
+  {
+    name: "a burst is counted in whole ticks",
+    file: table,
+    find: "Math.min(Math.ceil(intervalMicroseconds), MOST_TICKS)",
+    replace: "Math.min(intervalMicroseconds, MOST_TICKS)",
+    tests: TABLE,
+  },
+  {
+    name: "the seed is part of the hash",
+    file: "src/core/keyed-hash.ts",
+    find: "let v1 = this.#k1 ^ 0xee;",
+    replace: "let v1 = 0xee;",
+    tests: ["src/core/keyed-hash.test.ts"],
+  },
+  {
+    name: "the counts of a limit go on over a reload",
+    file: "src/control/rate-limits.ts",
+    find: "this.#tables.get(rule.id) ?? ",
+    replace: "",
+    tests: ["src/control/rate-limits.test.ts"],
+  },
+  {
+    name: "the counts are those of the limit as it is",
+    file: "src/config/policies/rate-limit.ts",
+    find: "JSON.stringify([owner, index, counted, ipv6Bits])",
+    replace: "JSON.stringify([owner, index])",
+    tests: ["src/control/rate-limits.test.ts"],
+  },
+  {
+    name: "a limit that refuses charges no other one",
+    file: rateLimit,
+    find: "if (passes && !tables[i]!.charge()) forgot++;",
+    replace: "if (tables[i]!.passes && !tables[i]!.charge()) forgot++;",
+    tests: RATE_LIMIT,
+  },
+  {
+    name: "every limit may refuse",
+    file: rateLimit,
+    find: "if (!tables[i]!.passes) passes = false;",
+    replace: "passes = tables[i]!.passes;",
+    tests: RATE_LIMIT,
+  },
+  {
+    name: "a refused request goes no further",
+    file: rateLimit,
+    find: "return Step.answered;",
+    replace: "return Step.goOn;",
+    tests: RATE_LIMIT,
+  },
+  {
+    name: "a network of IPv6 is one client",
+    file: rateLimit,
+    find: "if (!isV4) for (let i = 0; i < ADDRESS_CELLS; i++) cells[i]! &= this.#ipv6Mask[i]!;",
+    replace: "",
+    tests: RATE_LIMIT,
   },
 ];

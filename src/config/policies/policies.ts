@@ -4,12 +4,14 @@ import { z } from "zod";
 import { bodyLimitSchema } from "./body-limit.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import type { PolicyContext } from "./policy-context.ts";
+import { compileRateLimit, rateLimitSchema } from "./rate-limit.ts";
 
 /** What a route may ask for. Each has `enabled`, so that a route can do without one that all others have. */
 export const policies = z
   .strictObject({
     body_limit: bodyLimitSchema.optional(),
     headers: headersSchema.optional(),
+    rate_limit: rateLimitSchema.optional(),
   })
   .meta({
     id: "policies",
@@ -21,6 +23,7 @@ export type PoliciesConfig = z.output<typeof policies>;
 /** All but `body_limit`, which becomes the limit of its route. */
 const COMPILERS = {
   headers: compileHeaders,
+  rate_limit: compileRateLimit,
 } as const satisfies {
   [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,

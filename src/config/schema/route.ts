@@ -1,6 +1,7 @@
 // A route of the section `routing`: what a request must look like and what becomes of it. Runs anywhere.
 
 import { z } from "zod";
+import { hashKeyText } from "../hash-key.ts";
 import { policies } from "../policies/policies.ts";
 import {
   choice,
@@ -96,14 +97,6 @@ const protocols = z
   })
   .describe("Balancers by protocol, instead of `load_balancer`.");
 
-/** What of a request is hashed, or one of the words. */
-function key(words: readonly string[]) {
-  const expected = `expected ${words.join(", ")}, or "header:", "cookie:" or "query:" with a name`;
-  const token = TOKEN.source.slice(1, -1);
-  const pattern = new RegExp(`^(?:${words.join("|")}|(?:header|cookie|query):${token})$`);
-  return textLike(pattern, expected).meta({ title: "key" });
-}
-
 const sticky = z
   .strictObject({
     cookie: textLike(TOKEN, "expected the name of a cookie")
@@ -147,7 +140,7 @@ const retry = z
 const split = z
   .strictObject({
     to: z.record(z.string(), wholeNumber(0, 1_000_000)).describe("Weights by name of an upstream."),
-    by: key(["client", "path", "random"])
+    by: hashKeyText(["client", "path", "random"])
       .prefault("client")
       .describe("What decides, so that a client or key stays where it is: as `hash_key`, or `random`."),
   })
@@ -203,7 +196,7 @@ export const route = z
     mirror: mirror.optional(),
     load_balancer: balancer().prefault("weight").describe("How a backend is chosen (docs/balancing.md)."),
     protocols: protocols.optional(),
-    hash_key: key(["client", "path"])
+    hash_key: hashKeyText(["client", "path"])
       .prefault("path")
       .describe(
         "What `consistent_hash` goes by: `client`, `path`, `header:<name>`, `cookie:<name>` or `query:<name>`.",

@@ -47,6 +47,14 @@ const COUNTERS: Readonly<Record<Exclude<CounterName, "tunnelsOpen">, Family>> = 
     "sluice_mirrors_dropped_total",
     "Copies that were not sent, for lack of room or of a connection.",
   ],
+  rateKeysForgotten: [
+    "sluice_rate_limit_keys_forgotten_total",
+    "Clients or keys whose requests a rate limit forgot for lack of room.",
+  ],
+  rateLimitedDryRun: [
+    "sluice_rate_limited_dry_run_total",
+    "Requests that a rate limit would have refused (dry_run).",
+  ],
 };
 
 const FAILURES = [

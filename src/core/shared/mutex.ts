@@ -10,10 +10,19 @@ const AWAITED = 2;
  * nothing: a thread that ended inside would hold the others up for ever.
  */
 export function exclusively<T>(cells: Int32Array, cell: number, critical: () => T): T {
+  lock(cells, cell);
+  const result = critical();
+  unlock(cells, cell);
+  return result;
+}
+
+/** Begins such a section where it cannot be one function. Who holds several locks takes them in one order everywhere. */
+export function lock(cells: Int32Array, cell: number): void {
   if (Atomics.compareExchange(cells, cell, FREE, HELD) !== FREE) {
     while (Atomics.exchange(cells, cell, AWAITED) !== FREE) Atomics.wait(cells, cell, AWAITED);
   }
-  const result = critical();
+}
+
+export function unlock(cells: Int32Array, cell: number): void {
   if (Atomics.exchange(cells, cell, FREE) === AWAITED) Atomics.notify(cells, cell, 1);
-  return result;
 }

@@ -6,6 +6,7 @@ import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import type { Policy } from "./policy.ts";
+import { createRateLimit } from "./rate-limit.ts";
 
 /** What a policy is made in, beside its own specification. */
 export interface PolicySetting {
@@ -21,6 +22,7 @@ type Create = (specs: PolicySpecs, setting: PolicySetting) => Policy | null;
 
 const IN_ORDER: readonly Create[] = [
   ({ headers }) => (headers == null ? null : createResponseHeaders(headers)),
+  ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
 
