@@ -84,7 +84,7 @@ export class TestThread {
     const { context } = this;
     const snapshot = {
       version: 1,
-      server: { unusedBackendConnections: 100, ...server } as ServerSpec,
+      server: { listeners: [], unusedBackendConnections: 100, ...server } as ServerSpec,
       upstreams: [spec],
       routes: [],
       accessLog: null,
