@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { ACCESS_MUTATIONS } from "./mutations/access.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
 import { HTTP_MUTATIONS } from "./mutations/http.ts";
@@ -22,6 +23,7 @@ const MUTATIONS = [
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
   ...POLICY_MUTATIONS,
+  ...ACCESS_MUTATIONS,
   ...TRAFFIC_MUTATIONS,
 ];
 

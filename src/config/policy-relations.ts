@@ -3,23 +3,30 @@
 import type { Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
 import { bodyLimitProblems } from "./policies/body-limit.ts";
-import { entriesOf } from "./settings.ts";
+import { corsProblems } from "./policies/cors.ts";
+import { ipFilterProblems } from "./policies/ip-filter.ts";
+import { entriesOf, isMapping } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
 
+type Check = (policy: SourceNode, files: PemFiles, root: SourceNode) => Findings;
+
 /** Checks of a policy, by its name. */
-const CHECKS: Readonly<Record<string, (policy: SourceNode, files: PemFiles) => Findings>> = {};
+const CHECKS: Readonly<Record<string, Check>> = {
+  ip_filter: ipFilterProblems,
+  cors: corsProblems,
+};
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */
 export function* policyProblems(root: SourceNode, files: PemFiles): Findings {
-  yield* problemsOf(root, files);
-  for (const [, route] of entriesOf(root.children.get("routing"))) yield* problemsOf(route, files);
+  yield* problemsOf(root, files, root);
+  for (const [, route] of entriesOf(root.children.get("routing"))) yield* problemsOf(route, files, root);
 }
 
 /** `owner` has `policies`: the file, or a route. */
-function* problemsOf(owner: SourceNode, files: PemFiles): Findings {
+function* problemsOf(owner: SourceNode, files: PemFiles, root: SourceNode): Findings {
   yield* bodyLimitProblems(owner);
   for (const [name, policy] of entriesOf(owner.children.get("policies"))) {
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : undefined;
-    if (check !== undefined) yield* check(policy, files);
+    const check = Object.hasOwn(CHECKS, name) && isMapping(policy) ? CHECKS[name] : undefined;
+    if (check !== undefined) yield* check(policy, files, root);
   }
 }

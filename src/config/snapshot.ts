@@ -6,7 +6,9 @@ import type { HashKey } from "./hash-key.ts";
 import type { PolicySpecs } from "./policies/policies.ts";
 
 export type { HashKey } from "./hash-key.ts";
+export type { CorsSpec, OriginRules } from "./policies/cors.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
+export type { IpFilterSpec } from "./policies/ip-filter.ts";
 export type { PolicySpecs } from "./policies/policies.ts";
 export type { RateLimitSpec, RateRule } from "./policies/rate-limit.ts";
 

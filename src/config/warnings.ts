@@ -11,6 +11,8 @@ interface Notice {
   count: number;
 }
 
+type Notify = (node: SourceNode | undefined, message: string) => void;
+
 /** Settings that one balancer alone looks at. */
 const OF_BALANCERS = [
   ["hash_key", "consistent_hash"],
@@ -19,7 +21,7 @@ const OF_BALANCERS = [
 
 export function collectWarnings(root: SourceNode): readonly Finding[] {
   const notices = new Map<string, Notice>();
-  const notice = (node: SourceNode | undefined, message: string) => {
+  const notice: Notify = (node, message) => {
     if (node === undefined) return;
     const known = notices.get(message);
     if (known === undefined) notices.set(message, { node, message, count: 1 });
@@ -39,6 +41,7 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
   }
   const routes = root.children.get("routing") ?? root;
   for (const [, route] of entriesOf(root.children.get("routing"))) {
+    noticePreflights(route, notice);
     const chosen = balancersOf(route);
     for (const [name, balancer] of OF_BALANCERS) {
       if (!chosen.includes(balancer))
@@ -57,4 +60,14 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
 function balancersOf({ children }: SourceNode): unknown[] {
   const ofProtocols = [...entriesOf(children.get("protocols"))].map(([, { value }]) => value);
   return [children.get("load_balancer")?.value, ...ofProtocols];
+}
+
+/** A preflight request is one of its own, with a method of its own. */
+function noticePreflights({ children }: SourceNode, notice: Notify): void {
+  const cors = children.get("policies")?.children.get("cors");
+  const methods = children.get("methods")?.value;
+  if (cors === undefined || cors.children.get("enabled")?.value === false || methods === undefined) return;
+  const listed = (Array.isArray(methods) ? methods : [methods]).map((method) => String(method).toUpperCase());
+  if (!listed.includes("OPTIONS"))
+    notice(cors, 'answers no preflight requests: "OPTIONS" is not among the "methods" of the route');
 }

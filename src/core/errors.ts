@@ -25,6 +25,7 @@ export const ERRORS = {
   client_gone: { source: "client", status: 499, retry: "never" },
   client_stalled: { source: "client", status: 499, retry: "never" },
   rate_limited: { source: "client", status: 429, retry: "never" },
+  client_denied: { source: "client", status: 403, retry: "never" },
   route_not_found: { source: "client", status: 404, retry: "never" },
   method_not_allowed: { source: "client", status: 405, retry: "never" },
   file_not_found: { source: "client", status: 404, retry: "never" },

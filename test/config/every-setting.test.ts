@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { configSchema } from "../../src/config/schema/config.ts";
 import type { BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
+import { parseCidr } from "../../src/core/ip.ts";
 import { makeCertificates, type TestCertificates } from "../support/certificates.ts";
 import { loaded } from "../support/loading.ts";
 
@@ -251,6 +252,18 @@ const POLICIES = {
       add: [{ name: "X-By", lowerName: "x-by", value: ["sluice"] }],
       remove: ["server"],
     },
+  },
+  ip_filter: { allow: [parseCidr("10.0.0.0/8")], deny: [parseCidr("10.0.0.66")] },
+  cors: {
+    origins: {
+      exact: ["https://app.example.com", "null"],
+      below: [{ start: "http://", end: ".example.com:8080" }],
+    },
+    credentials: true,
+    methods: "PUT",
+    headers: "X-A, X-B",
+    expose: "X-Total",
+    maxAge: "300",
   },
   rate_limit: {
     rules: [

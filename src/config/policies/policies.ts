@@ -2,7 +2,9 @@
 
 import { z } from "zod";
 import { bodyLimitSchema } from "./body-limit.ts";
+import { compileCors, corsSchema } from "./cors.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
+import { compileIpFilter, ipFilterSchema } from "./ip-filter.ts";
 import type { PolicyContext } from "./policy-context.ts";
 import { compileRateLimit, rateLimitSchema } from "./rate-limit.ts";
 
@@ -12,6 +14,8 @@ export const policies = z
     body_limit: bodyLimitSchema.optional(),
     headers: headersSchema.optional(),
     rate_limit: rateLimitSchema.optional(),
+    ip_filter: ipFilterSchema.optional(),
+    cors: corsSchema.optional(),
   })
   .meta({
     id: "policies",
@@ -24,6 +28,8 @@ export type PoliciesConfig = z.output<typeof policies>;
 const COMPILERS = {
   headers: compileHeaders,
   rate_limit: compileRateLimit,
+  ip_filter: compileIpFilter,
+  cors: compileCors,
 } as const satisfies {
   [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,

@@ -4,7 +4,9 @@
 import type { PolicySpecs } from "../../config/snapshot.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { createCors } from "./cors.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
+import { createIpFilter } from "./ip-filter.ts";
 import type { Policy } from "./policy.ts";
 import { createRateLimit } from "./rate-limit.ts";
 
@@ -22,6 +24,8 @@ type Create = (specs: PolicySpecs, setting: PolicySetting) => Policy | null;
 
 const IN_ORDER: readonly Create[] = [
   ({ headers }) => (headers == null ? null : createResponseHeaders(headers)),
+  ({ ip_filter: filter }) => (filter == null ? null : createIpFilter(filter)),
+  ({ cors }) => (cors == null ? null : createCors(cors)),
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
