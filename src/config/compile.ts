@@ -8,6 +8,7 @@ import { hashKey } from "./hash-key.ts";
 import type { PemFiles } from "./pem-files.ts";
 import { bodyBytesOf } from "./policies/body-limit.ts";
 import { compilePolicies } from "./policies/policies.ts";
+import { findRunAs, type RunAsSpec } from "./run-as.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
@@ -29,6 +30,8 @@ export interface GatewaySpec {
   readonly shutdownTimeoutMs: number;
   /** Null for as many as the open-file limit allows. */
   readonly requestedMaxConnections: number | null;
+  /** Null to stay who it was started as. */
+  readonly runAs: RunAsSpec | null;
   readonly resolver: ResolverSpec;
   /** Null for no admin API. */
   readonly admin: AdminSpec | null;
@@ -91,6 +94,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
       reusePort: server.reuse_port,
       shutdownTimeoutMs: server.shutdown_timeout,
       requestedMaxConnections: server.max_conn ?? null,
+      runAs: server.run_as === undefined ? null : compileRunAs(server.run_as),
       resolver: {
         servers: config.resolver.servers ?? null,
         minTtlMs: config.resolver.min_ttl,
@@ -133,6 +137,12 @@ function compileServer({ server, ssl, limits }: Config, tls: ListenerTls | null)
     headerBytes: limits.header_bytes,
     headerCount: limits.header_count,
   };
+}
+
+function compileRunAs(text: string): RunAsSpec {
+  const found = findRunAs(text);
+  if ("problem" in found) throw new Error(found.problem);
+  return found.runAs;
 }
 
 function compileAdmin(admin: Config["admin"]): AdminSpec | null {

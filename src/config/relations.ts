@@ -8,6 +8,7 @@ import type { PemFiles } from "./pem-files.ts";
 import { policyProblems } from "./policy-relations.ts";
 import { quote } from "./problem.ts";
 import { routeProblems } from "./route-relations.ts";
+import { findRunAs, RUN_AS } from "./run-as.ts";
 import { STANDARD_EJECTION_TIME, STANDARD_MIN_TTL } from "./schema/upstream.ts";
 import { entriesOf, hasMisspelt, isMapping, textOf } from "./settings.ts";
 import { tlsProblems } from "./tls-relations.ts";
@@ -19,6 +20,7 @@ import { host } from "./values.ts";
 export function* relationProblems(root: SourceNode, files: PemFiles): Findings {
   const { children } = root;
   yield* listenerProblems(children.get("server"));
+  yield* runAsProblems(children.get("server"));
   yield* tlsProblems(root, files);
   for (const [, upstream] of entriesOf(children.get("backends"))) yield* upstreamProblems(upstream, files);
   for (const [name, rules] of entriesOf(children.get("upstreams"))) {
@@ -56,6 +58,14 @@ function* listenerProblems(server: SourceNode | undefined): Findings {
     if (seen.has(address)) yield atValue(listener, `cannot listen twice on ${address}`);
     seen.add(address);
   }
+}
+
+function* runAsProblems(server: SourceNode | undefined): Findings {
+  const text = server === undefined ? null : textOf(server, "run_as");
+  if (text === null || !RUN_AS.test(text)) return;
+  const found = findRunAs(text);
+  if ("problem" in found)
+    yield atValue(server!.children.get("run_as")!, `cannot use ${quote(text)}: ${found.problem}`);
 }
 
 function* ruleProblems(rules: SourceNode): Findings {

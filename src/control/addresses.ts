@@ -25,7 +25,7 @@ function reasonOf(error: NodeJS.ErrnoException, { host, port }: ListenerSpec): s
     case "EADDRINUSE":
       return `Cannot listen on ${address}: another process holds it. Stop it, or set another server.port`;
     case "EACCES":
-      return `Cannot listen on ${address}: ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+      return `Cannot listen on ${address}: ports below 1024 need root or CAP_NET_BIND_SERVICE (with server.run_as: a restart)`;
     case "EADDRNOTAVAIL":
       return `Cannot listen on ${address}: this machine has no such address`;
     default:

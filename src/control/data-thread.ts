@@ -42,9 +42,9 @@ export class DataThread {
     return this.#worker.performance.eventLoopUtilization();
   }
 
-  /** Resolves with what went wrong, or null. */
-  async prepare(snapshot: Snapshot): Promise<string | null> {
-    const answer = await this.#ask({ type: "prepare", snapshot }, "prepared");
+  /** Resolves with what went wrong, or null. `sockets`: bound ones for the listeners (spare-sockets.ts). */
+  async prepare(snapshot: Snapshot, sockets: readonly (number | null)[] = []): Promise<string | null> {
+    const answer = await this.#ask({ type: "prepare", snapshot, sockets }, "prepared");
     return answer === null ? `data thread ${this.index} ended` : answer.problem;
   }
 

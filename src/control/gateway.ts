@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import type { GatewaySpec } from "../config/compile.ts";
 import type { LoadResult } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import type { RunAsSpec } from "../config/run-as.ts";
 import type { ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
 import { ClientCounts, createClientCounts } from "../core/shared/client-counts.ts";
@@ -15,13 +16,17 @@ import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import { Health } from "./health/health.ts";
 import type { Log } from "./log.ts";
 import { Names } from "./names/names.ts";
+import { becomeUser, checkLogFile, currentIdentity, makeLogFile, userToBecome } from "./privileges.ts";
 import { RateLimits } from "./rate-limits.ts";
 import { settleRoutes, settleServer } from "./settle.ts";
+import { SpareSockets } from "./spare-sockets.ts";
 import { StateFolder } from "./state-folder.ts";
 import { Upstreams } from "./upstreams.ts";
 
 /** Gives the configuration, anew each time it is asked. */
 export type ConfigSource = () => LoadResult;
+
+type Loaded = Extract<LoadResult, { ok: true }>;
 
 /** Why the gateway cannot start, in words for the one who started it. */
 export class StartError extends Error {}
@@ -42,7 +47,10 @@ export class Gateway {
   readonly #threads: DataThread[] = [];
   /** Tells gateways of one process apart. */
   readonly #id = randomUUID();
-  readonly #state = StateFolder.of(process.env);
+  /** Whom the gateway becomes once everything is open, or null. */
+  readonly #runAs: RunAsSpec | null;
+  #spares: SpareSockets | null = null;
+  readonly #state: StateFolder;
   readonly #upstreams: Upstreams;
   readonly #rateLimits = new RateLimits();
   readonly #health: Health;
@@ -63,11 +71,15 @@ export class Gateway {
     const loaded = source();
     if (!loaded.ok) throw new StartError(loaded.problems.map((problem) => formatProblem(problem)).join("\n"));
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
-    const gateway = new Gateway(source, log, loaded.gateway, loaded.snapshot);
+    const runAs = runAsOf(loaded.gateway);
+    const gateway = new Gateway(source, log, runAs, loaded);
     try {
+      const { accessLog } = loaded.snapshot;
+      if (runAs !== null && accessLog?.path != null) makeLogFile(accessLog.path, runAs);
       const going = gateway.#go(loaded.snapshot, loaded.gateway);
       gateway.#reloading = going.catch(() => undefined);
       await going;
+      await gateway.#giveRootUp();
       for (const thread of gateway.#threads) gateway.#watch(thread);
     } catch (error) {
       await gateway.#terminate();
@@ -76,10 +88,13 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(source: ConfigSource, log: Log, spec: GatewaySpec, plan: SnapshotPlan) {
+  private constructor(source: ConfigSource, log: Log, runAs: RunAsSpec | null, loaded: Loaded) {
+    const { gateway: spec, snapshot: plan } = loaded;
     this.#source = source;
     this.#log = log;
     this.#gateway = spec;
+    this.#runAs = runAs;
+    this.#state = StateFolder.of(process.env, runAs);
     this.#reusePort = process.platform === "linux";
     const wanted = spec.workers === "auto" ? availableParallelism() : spec.workers;
     this.workers = this.#reusePort ? wanted : 1;
@@ -116,6 +131,11 @@ export class Gateway {
     const next = this.#reloading.then(() => (this.#stopping === null ? this.#reload() : false));
     this.#reloading = next.catch(() => undefined);
     return next;
+  }
+
+  /** How long `stop` waits for what is under way. */
+  get shutdownTimeoutMs(): number {
+    return this.#gateway.shutdownTimeoutMs;
   }
 
   reopenLogs(): void {
@@ -161,6 +181,25 @@ export class Gateway {
     await admin.commit();
   }
 
+  /** Everything is open: from here on nothing needs root. */
+  async #giveRootUp(): Promise<void> {
+    const runAs = this.#runAs;
+    if (runAs === null) {
+      if (currentIdentity()?.uid === 0 && this.#gateway.runAs === null)
+        this.#log.warn("running as root: server.run_as names the user to go on as once the ports are open");
+      return;
+    }
+    this.#spares = await SpareSockets.bind(this.listeners);
+    becomeUser(runAs);
+    const { accessLog } = this.#plan;
+    if (accessLog?.path != null) checkLogFile(accessLog.path, runAs);
+    this.#log.info({ user: runAs.text, uid: runAs.uid, gid: runAs.gid }, "gave root up");
+    const again = this.#source();
+    if (again.ok) return;
+    for (const problem of again.problems) this.#log.warn(formatProblem(problem));
+    this.#log.warn(`a reload will fail: ${runAs.text} cannot read all of the configuration`);
+  }
+
   /** Goes over to a snapshot on all data threads, or on none. */
   async #switch(plan: SnapshotPlan, names: Names): Promise<void> {
     const live = this.#upstreams.draft(plan.upstreams, (backend) => names.placesOf(backend));
@@ -174,6 +213,7 @@ export class Gateway {
       throw new StartError(problem);
     }
     this.#snapshot = snapshot;
+    this.#spares?.keepOnly(snapshot.server.listeners);
     this.#upstreams.adopt(live);
     this.#rateLimits.adopt(limits);
     await Promise.all(this.#threads.map((thread) => thread.activate(version)));
@@ -206,9 +246,14 @@ export class Gateway {
       return false;
     }
     for (const warning of loaded.warnings) this.#log.warn(formatProblem(warning));
-    const { workers, reusePort } = this.#gateway;
-    if (loaded.gateway.workers !== workers || loaded.gateway.reusePort !== reusePort) {
-      this.#log.warn("server.workers and server.reuse_port change with a restart only: the old values go on");
+    const { workers, reusePort, runAs } = this.#gateway;
+    const changed = (["workers", "reusePort"] as const).some((key) => {
+      return loaded.gateway[key] !== this.#gateway[key];
+    });
+    if (changed || loaded.gateway.runAs?.text !== runAs?.text) {
+      this.#log.warn(
+        "server.reuse_port, server.run_as and server.workers change with a restart only: the old values go on",
+      );
     }
     const started = performance.now();
     try {
@@ -218,7 +263,7 @@ export class Gateway {
       this.#log.error("configuration not reloaded: the one before goes on");
       return false;
     }
-    this.#gateway = { ...loaded.gateway, workers, reusePort };
+    this.#gateway = { ...loaded.gateway, workers, reusePort, runAs };
     const ms = Math.round(performance.now() - started);
     this.#log.info({ version: this.#snapshot.version, ms }, "configuration reloaded");
     return true;
@@ -259,7 +304,8 @@ export class Gateway {
     if (this.#stopping !== null) return null;
     const thread = this.#startThread(index);
     this.#threads[index] = thread;
-    const problem = await thread.prepare(this.#snapshot);
+    const sockets = this.#spares?.take(this.listeners) ?? [];
+    const problem = await thread.prepare(this.#snapshot, sockets);
     if (problem === null) {
       await thread.activate(this.#snapshot.version);
       this.#log.info(`data thread ${index} is back`);
@@ -270,6 +316,8 @@ export class Gateway {
   async #stop(): Promise<number> {
     await this.#reloading;
     this.#view.lifecycle = "draining";
+    // Another gateway may have the ports from here on.
+    this.#spares?.close();
     const drained = Promise.all(this.#threads.map((thread) => thread.drain()));
     const timer = setTimeout(() => {
       for (const thread of this.#threads) thread.cut();
@@ -286,6 +334,15 @@ export class Gateway {
     this.#names?.stop();
     await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
+  }
+}
+
+/** Whom the gateway has to become, or null. */
+function runAsOf({ runAs }: GatewaySpec): RunAsSpec | null {
+  try {
+    return userToBecome(runAs, currentIdentity());
+  } catch (error) {
+    throw new StartError(reasonOf(error));
   }
 }
 

@@ -5,6 +5,7 @@ import { execFile } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -32,6 +33,48 @@ describe("the state folder", () => {
   ] as const) {
     it(title, () => assert.equal(StateFolder.of(env).path, path));
   }
+
+  it("is not root's own where another user will need it", () => {
+    const owner = { uid: 33, gid: 33 };
+    assert.equal(StateFolder.of({}, owner).path, "/var/lib/sluice");
+    assert.equal(StateFolder.of({ STATE_DIRECTORY: "/srv/state" }, owner).path, "/srv/state");
+    assert.equal(StateFolder.of({ XDG_STATE_HOME: "/home/me/state" }, owner).path, "/home/me/state/sluice");
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+describe("a folder for another user", { skip: isRoot ? false : "only root can give it away" }, () => {
+  const owner = { uid: 65_533, gid: 65_532 };
+  let parent: string;
+  let folder: StateFolder;
+  beforeEach(() => {
+    parent = mkdtempSync(join(tmpdir(), "sluice-state-"));
+    folder = new StateFolder(join(parent, "deep/state"), owner);
+  });
+  afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+  const ownerOf = (path: string) => ({ uid: statSync(path).uid, gid: statSync(path).gid });
+
+  it("belongs to that user with all that is made for it, and nothing else does", () => {
+    const secret = folder.secret("admin-token");
+    for (const path of [join(parent, "deep"), folder.path, folder.fileOf("admin-token")])
+      assert.deepEqual(ownerOf(path), owner, path);
+    assert.deepEqual(ownerOf(parent), { uid: 0, gid: 0 });
+    assert.equal(folder.find("admin-token"), secret);
+  });
+
+  it("stays as it is where it was there before", () => {
+    mkdirSync(folder.path, { recursive: true });
+    folder.secret("admin-token");
+    assert.deepEqual(ownerOf(folder.path), { uid: 0, gid: 0 });
+    assert.deepEqual(ownerOf(folder.fileOf("admin-token")), owner);
+  });
+
+  it("has no secret of root's: the user could not read it after a reload", () => {
+    folder.secret("admin-token");
+    chownSync(folder.fileOf("admin-token"), 0, 0);
+    assert.throws(() => folder.find("admin-token"), /it belongs to user 0, expected user 65533/);
+  });
 });
 
 describe("a secret", () => {

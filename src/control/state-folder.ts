@@ -2,7 +2,9 @@
 
 import { randomBytes } from "node:crypto";
 import {
+  chownSync,
   closeSync,
+  fchownSync,
   fstatSync,
   linkSync,
   mkdirSync,
@@ -13,7 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Identity } from "./privileges.ts";
 
 /** What the state folder keeps, by the name of its file. */
 export type SecretName = "admin-token" | "sticky-key";
@@ -21,24 +24,32 @@ export type SecretName = "admin-token" | "sticky-key";
 /** Why the state folder cannot be used, in words for the operator. */
 export class StateError extends Error {}
 
+/** Of root that becomes another user: its own folder would be closed to that one. */
+const SERVICE_FOLDER = "/var/lib/sluice";
+
 /** What somebody else would have to guess. */
 const SECRET_BYTES = 32;
 const LEAST_CHARACTERS = 16;
 
 export class StateFolder {
   readonly path: string;
+  readonly #owner: Identity | null;
 
-  constructor(path: string) {
+  /** `owner` is whom the folder and what is in it belong to, where that is not who runs this. */
+  constructor(path: string, owner: Identity | null = null) {
     this.path = path;
+    this.#owner = owner;
   }
 
   /** `$STATE_DIRECTORY` as systemd sets it, else the user's own folder for state. Nothing is made yet. */
-  static of(env: NodeJS.ProcessEnv): StateFolder {
+  static of(env: NodeJS.ProcessEnv, owner: Identity | null = null): StateFolder {
     const [given] = (env["STATE_DIRECTORY"] ?? "").split(":");
-    if (given) return new StateFolder(resolve(given));
+    if (given) return new StateFolder(resolve(given), owner);
     const home = env["XDG_STATE_HOME"] ?? "";
     // The XDG specification wants a path that is not absolute to be ignored.
-    return new StateFolder(join(isAbsolute(home) ? home : join(homedir(), ".local/state"), "sluice"));
+    if (isAbsolute(home)) return new StateFolder(join(home, "sluice"), owner);
+    if (owner !== null) return new StateFolder(SERVICE_FOLDER, owner);
+    return new StateFolder(join(homedir(), ".local/state/sluice"));
   }
 
   /** Where the secret of that name is kept. */
@@ -57,7 +68,7 @@ export class StateFolder {
       throw new StateError(`Cannot read ${JSON.stringify(file)}: ${codeOf(error)}`);
     }
     try {
-      refuseShared(file, fstatSync(descriptor));
+      refuseShared(file, fstatSync(descriptor), this.#owner);
       const secret = readFileSync(descriptor, "utf8").trim();
       if (secret.length >= LEAST_CHARACTERS) return secret;
       throw new StateError(
@@ -76,11 +87,8 @@ export class StateFolder {
     // Written whole under another name first: nobody ever reads half a secret.
     const draft = `${file}.${randomBytes(6).toString("hex")}`;
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
-      writeFileSync(draft, `${randomBytes(SECRET_BYTES).toString("base64url")}\n`, {
-        flag: "wx",
-        mode: 0o600,
-      });
+      this.#makeFolder();
+      this.#write(draft, `${randomBytes(SECRET_BYTES).toString("base64url")}\n`);
     } catch (error) {
       throw new StateError(
         `Cannot make ${JSON.stringify(file)}: ${codeOf(error)}: expected a folder that can be written. STATE_DIRECTORY names another`,
@@ -96,11 +104,28 @@ export class StateFolder {
     }
     return this.secret(name);
   }
+
+  #makeFolder(): void {
+    const first = mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    if (first === undefined || this.#owner === null || !isRoot()) return;
+    const { uid, gid } = this.#owner;
+    for (let made = this.path; made.length >= first.length; made = dirname(made)) chownSync(made, uid, gid);
+  }
+
+  #write(file: string, text: string): void {
+    const descriptor = openSync(file, "wx", 0o600);
+    try {
+      if (this.#owner !== null && isRoot()) fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
+      writeFileSync(descriptor, text);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
 }
 
 /** A secret that others may know is none. Windows keeps no such modes. */
-function refuseShared(file: string, { mode, uid }: Stats): void {
-  const user = process.geteuid?.();
+function refuseShared(file: string, { mode, uid }: Stats, owner: Identity | null): void {
+  const user = owner?.uid ?? process.geteuid?.();
   if (user === undefined) return;
   const shown = JSON.stringify(file);
   if (uid !== user) {
@@ -114,6 +139,10 @@ function refuseShared(file: string, { mode, uid }: Stats): void {
       `Cannot use ${shown}: others may read it (mode ${found}), expected 0600. Delete it to get a new secret, or chmod 600 where nobody else has read it`,
     );
   }
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
 }
 
 function codeOf(error: unknown): string {

@@ -33,12 +33,13 @@ export class Listener {
     this.#h2c = spec.h2c;
   }
 
-  /** Resolves when connections are accepted. */
-  open(reusePort: boolean): Promise<void> {
+  /** Resolves when connections are accepted, on the socket that is bound already where one is given. */
+  open(reusePort: boolean, socket: number | null): Promise<void> {
     const { host, port, backlog } = this.spec;
+    const place = socket === null ? { host, port, reusePort } : { fd: socket };
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ host, port, backlog, reusePort }, () => {
+      this.#server.listen({ ...place, backlog }, () => {
         this.#server.off("error", reject);
         acceptWith(this.#server, (error, handle) => {
           if (error === 0) this.#accept(handle);

@@ -24,7 +24,7 @@ class DataThread {
   receive(message: ToDataThread): void {
     switch (message.type) {
       case "prepare":
-        this.#prepare(message.snapshot);
+        this.#prepare(message.snapshot, message.sockets);
         break;
       case "activate":
         this.#activate(message.version);
@@ -47,17 +47,17 @@ class DataThread {
     }
   }
 
-  async #prepare(snapshot: Snapshot): Promise<void> {
+  async #prepare(snapshot: Snapshot, sockets: readonly (number | null)[]): Promise<void> {
     try {
       const prepared = new ActiveSnapshot(snapshot, this.#context, this.#context.activeOrNull);
       this.#prepared = prepared;
       await prepared.accessLog?.opened;
       // New listeners accept from now on; until the switch they serve what the others serve.
       if (this.#context.activeOrNull === null) this.#context.activate(prepared);
-      for (const spec of snapshot.server.listeners) {
+      for (const [i, spec] of snapshot.server.listeners.entries()) {
         if (this.#listeners.has(addressOf(spec))) continue;
         const listener = new Listener(spec, this.#context, prepared.tlsServers.get(spec.tls) ?? null);
-        await listener.open(this.#reusePort);
+        await listener.open(this.#reusePort, sockets[i] ?? null);
         this.#opened.push(listener);
       }
       post({ type: "prepared", version: snapshot.version, problem: null });

@@ -18,8 +18,11 @@ export interface DataThreadData {
 }
 
 export type ToDataThread =
-  /** Build everything the snapshot needs and open its new listeners; answered by `prepared`. */
-  | { readonly type: "prepare"; readonly snapshot: Snapshot }
+  /**
+   * Build everything the snapshot needs and open its new listeners; answered by `prepared`. `sockets` are descriptors of
+   * bound sockets, one for each listener that has one.
+   */
+  | { readonly type: "prepare"; readonly snapshot: Snapshot; readonly sockets: readonly (number | null)[] }
   /** Serve new exchanges from the prepared snapshot; answered by `activated`. */
   | { readonly type: "activate"; readonly version: number }
   /** Forget the prepared snapshot: another thread could not prepare it. */

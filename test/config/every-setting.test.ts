@@ -80,6 +80,7 @@ describe("a file with every setting", () => {
       reusePort: true,
       shutdownTimeoutMs: 4_000,
       requestedMaxConnections: 5_000,
+      runAs: { text: "root:root", user: "root", uid: 0, gid: 0 },
       resolver: {
         servers: ["10.0.0.53", "[fd00::53]:5353"],
         minTtlMs: 2_000,

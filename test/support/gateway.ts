@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -52,6 +52,7 @@ export class TestGateway {
   /** Starts a gateway that may fail to; see `exited` and `log`. */
   constructor(config: string, options: GatewayOptions = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "sluice-test-"));
+    if (options.owner !== undefined) chownSync(this.folder, options.owner.uid, options.owner.gid);
     this.configFile = options.example ?? join(this.folder, "sluice.yaml");
     if (options.example === undefined) this.configure(config, options);
     const command = [...(options.prefix ?? []), process.execPath, MAIN, "run", "-c", this.configFile];
@@ -135,6 +136,8 @@ export interface GatewayOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** "pipe" for an access log on standard output. */
   readonly stdout?: "ignore" | "inherit" | "pipe";
+  /** Whom the folder belongs to, where that is not who runs the test. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
   /** A command to run the gateway under, such as `["prlimit", "--nofile=100"]`. */
   readonly prefix?: readonly string[];
   /** A configuration file to run as it is, in its folder. */

@@ -1,7 +1,8 @@
 // The section `server`: where the gateway listens and what it allows to a connection. Runs anywhere.
 
 import { z } from "zod";
-import { cidr, duration, freeFieldName, host, size, truth, wholeNumber } from "../values.ts";
+import { RUN_AS } from "../run-as.ts";
+import { cidr, duration, freeFieldName, host, size, textLike, truth, wholeNumber } from "../values.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -65,6 +66,11 @@ export const server = z
     reuse_port: truth()
       .prefault(false)
       .describe("Shares the port with other gateway processes (Linux). A change needs a restart."),
+    run_as: textLike(RUN_AS, 'expected a user, or a user and a group, such as "www-data:www-data"')
+      .optional()
+      .describe(
+        "User, or `user:group`, that a gateway started as root goes on as once its ports are open (docs/running.md). A change needs a restart.",
+      ),
     read_timeout: duration("above 0")
       .prefault("30s")
       .describe(

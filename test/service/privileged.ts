@@ -1,0 +1,43 @@
+// What tests of `run_as` need: root, another user, and a port that only root may bind. Runs in tests.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+/** A user of every system, and of none of its files. */
+export const NOBODY = identityOf("nobody");
+
+export const IS_ROOT = process.getuid?.() === 0;
+
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function identityOf(name: string): User {
+  const line = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((text) => text.startsWith(`${name}:`));
+  const [, , uid, gid] = line?.split(":") ?? [];
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+/** Below the first one that everybody may bind. In containers that is often 0: then there is none. */
+export async function freePrivilegedPorts(count: number): Promise<number[]> {
+  const first = Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+  const ports: number[] = [];
+  for (let port = first - 1; port > 0 && ports.length < count; port--) {
+    if (await isFree(port)) ports.push(port);
+  }
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, "127.0.0.1");
+  const [event] = await Promise.race([
+    once(server, "listening").then(() => ["listening"]),
+    once(server, "error").then(() => ["error"]),
+  ]);
+  server.close();
+  return event === "listening";
+}
