@@ -5,6 +5,7 @@ import { loadConfig, loadConfigText } from "../config/load.ts";
 import type { ListenerSpec } from "../config/snapshot.ts";
 import { Gateway, StartError } from "../control/gateway.ts";
 import { createLog, type Log } from "../control/log.ts";
+import { ServiceManager } from "../control/service-manager.ts";
 import { Demo } from "./demo.ts";
 
 const DEFAULT_FILE = "sluice.yaml";
@@ -29,9 +30,11 @@ export async function run({ config }: { config?: string }): Promise<number> {
     return 1;
   }
   // Whoever reads that it listens may send a signal at once.
-  const stopped = untilStopped(gateway, log);
+  const manager = new ServiceManager(process.env, log);
+  const stopped = untilStopped(gateway, manager, log);
   const addresses = gateway.listeners.map(addressText);
   log.info({ pid: process.pid, data_threads: gateway.workers }, `listening on ${addresses.join(", ")}`);
+  void manager.ready(`listening on ${addresses.join(", ")}`);
   if (demo !== null) process.stdout.write(demo.banner(addresses[0]!));
   await stopped;
   demo?.stop();
@@ -43,8 +46,8 @@ function addressText({ host, port, tls }: ListenerSpec): string {
   return `${tls === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-function untilStopped(gateway: Gateway, log: Log): Promise<void> {
-  process.on("SIGHUP", () => void gateway.reload());
+function untilStopped(gateway: Gateway, manager: ServiceManager, log: Log): Promise<void> {
+  process.on("SIGHUP", () => void reload(gateway, manager));
   process.on("SIGUSR2", () => gateway.reopenLogs());
   return new Promise((resolve) => {
     let stopping = 0;
@@ -56,6 +59,7 @@ function untilStopped(gateway: Gateway, log: Log): Promise<void> {
       }
       stopping = performance.now();
       log.info(`${signal}: no new connections, ending what is under way`);
+      void manager.stopping(gateway.shutdownTimeoutMs);
       const cut = await gateway.stop();
       logTotals(gateway, log, cut);
       resolve();
@@ -63,6 +67,16 @@ function untilStopped(gateway: Gateway, log: Log): Promise<void> {
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
   });
+}
+
+async function reload(gateway: Gateway, manager: ServiceManager): Promise<void> {
+  void manager.reloading();
+  const accepted = await gateway.reload();
+  void manager.ready(
+    accepted
+      ? "configuration reloaded"
+      : "configuration not reloaded (the log says why): the one before goes on",
+  );
 }
 
 function logTotals(gateway: Gateway, log: Log, cut: number): void {
