@@ -3,6 +3,7 @@
 import type { Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
 import { bodyLimitProblems } from "./policies/body-limit.ts";
+import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
 import { ipFilterProblems } from "./policies/ip-filter.ts";
 import { entriesOf, isMapping } from "./settings.ts";
@@ -14,6 +15,7 @@ type Check = (policy: SourceNode, files: PemFiles, root: SourceNode) => Findings
 const CHECKS: Readonly<Record<string, Check>> = {
   ip_filter: ipFilterProblems,
   cors: corsProblems,
+  cache: cacheProblems,
 };
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */

@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { Snapshot } from "../config/snapshot.ts";
-import type { DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
+import type { CachePurge, DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
 import type { Log } from "./log.ts";
 
 // The same ending as this file: source by type stripping, or compiled.
@@ -59,6 +59,12 @@ export class DataThread {
 
   reopenLogs(): void {
     this.#send({ type: "reopen-logs" });
+  }
+
+  /** Resolves with the number of responses that its caches have forgotten; one that ended keeps none. */
+  async purgeCaches(purge: CachePurge): Promise<number> {
+    const answer = await this.#ask({ type: "purge", purge }, "purged");
+    return answer?.dropped ?? 0;
   }
 
   roomMade(upstream: string): void {

@@ -9,6 +9,7 @@ import type { RunAsSpec } from "../config/run-as.ts";
 import type { ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
 import { ClientCounts, createClientCounts } from "../core/shared/client-counts.ts";
+import type { CachePurge } from "../wire/control.ts";
 import { Admin, type AdminChange } from "./admin/admin.ts";
 import { LiveView } from "./admin/live-view.ts";
 import { DataThread } from "./data-thread.ts";
@@ -55,6 +56,7 @@ export class Gateway {
   readonly #rateLimits = new RateLimits();
   readonly #health: Health;
   readonly #clients: SharedArrayBuffer;
+  readonly #cacheChanges: SharedArrayBuffer;
   readonly #view: LiveView;
   readonly #admin: Admin;
   #names: Names | null = null;
@@ -64,6 +66,7 @@ export class Gateway {
   #plan: SnapshotPlan;
   #snapshot: Snapshot;
   #reloading: Promise<unknown> = Promise.resolve();
+  #purging: Promise<unknown> = Promise.resolve();
   #stopping: Promise<number> | null = null;
 
   /** Resolves when every data thread accepts connections. */
@@ -112,11 +115,13 @@ export class Gateway {
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);
+    this.#cacheChanges = new SharedArrayBuffer(this.workers * Int32Array.BYTES_PER_ELEMENT);
     this.#view = new LiveView({
       metrics: this.metrics,
       upstreams: this.#upstreams,
       health: this.#health,
       threads: this.#threads,
+      purgeCaches: (purge) => this.#purgeCaches(purge),
     });
     this.#admin = new Admin(this.#view, this.#state, log);
   }
@@ -146,6 +151,16 @@ export class Gateway {
   stop(): Promise<number> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** One after the other: a data thread answers one question of a kind at a time. */
+  #purgeCaches(purge: CachePurge): Promise<number> {
+    const purged = this.#purging.then(async () => {
+      const dropped = await Promise.all(this.#threads.map((thread) => thread.purgeCaches(purge)));
+      return dropped.reduce((sum, count) => sum + count, 0);
+    });
+    this.#purging = purged.catch(() => 0);
+    return purged;
   }
 
   /** Goes over to a configuration, whole or not at all. */
@@ -218,6 +233,7 @@ export class Gateway {
     this.#rateLimits.adopt(limits);
     await Promise.all(this.#threads.map((thread) => thread.activate(version)));
     this.#view.snapshotVersion = version;
+    this.#view.routes = plan.routes.map(({ name }) => name);
     this.#health.update(this.#upstreams.live);
   }
 
@@ -276,6 +292,7 @@ export class Gateway {
       gateway: this.#id,
       metrics: this.metrics.shared,
       clients: this.#clients,
+      cacheChanges: this.#cacheChanges,
       reusePort: this.#reusePort,
     };
     return new DataThread(data, this.#log);

@@ -36,6 +36,7 @@ export const ERRORS = {
   file_unreadable: { source: "gateway", status: 500, retry: "never" },
   file_changed: { source: "gateway", status: 500, retry: "never" },
   files_exhausted: { source: "gateway", status: 503, retry: "never" },
+  not_cached: { source: "client", status: 504, retry: "never" },
   backend_unavailable: { source: "upstream", status: 503, retry: "never" },
   queue_full: { source: "upstream", status: 503, retry: "never" },
   queue_timeout: { source: "upstream", status: 503, retry: "never" },

@@ -263,6 +263,15 @@ export class HeaderList {
     return joined;
   }
 
+  /** All values of a field by its lower-case name as one list (RFC 9110 section 5.3), or null. */
+  joinNamed(lowerName: string): string | null {
+    let joined: string | null = null;
+    for (let i = this.#indexOf(lowerName, 0); i >= 0; i = this.#indexOf(lowerName, i + 1)) {
+      joined = joined === null ? this.valueAt(i) : `${joined}, ${this.valueAt(i)}`;
+    }
+    return joined;
+  }
+
   remove(id: number): void {
     for (let i = 0; i < this.ids.length; i++) if (this.ids[i] === id) this.ids[i] = Field.removed;
   }

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { HISTOGRAM_CELLS, Histogram } from "./histogram.ts";
 
-/** Cells of a region by name. All but `tunnelsOpen` only grow. */
+/** Cells of a region by name. All but `tunnelsOpen`, `cacheEntries` and `cacheBytes` only grow. */
 export const Counter = {
   requests: 0,
   responses1xx: 1,
@@ -48,6 +48,22 @@ export const Counter = {
   rateKeysForgotten: 24,
   /** Requests that a rate limit would have refused. */
   rateLimitedDryRun: 25,
+  /** Answered with a response that was kept, past its time or not. */
+  cacheHits: 26,
+  /** Of these, past its time. */
+  cacheStaleHits: 27,
+  /** Sent on, because nothing was kept that could be used. */
+  cacheMisses: 28,
+  /** Requests that waited for the response to another one and were answered with it. */
+  cacheCollapsed: 29,
+  /** Of those misses, kept responses that the backend confirmed. */
+  cacheRevalidated: 30,
+  /** Requests that the cache is not for. */
+  cacheBypassed: 31,
+  /** Responses kept now. */
+  cacheEntries: 32,
+  /** Bytes that they take. */
+  cacheBytes: 33,
 } as const;
 
 export type CounterName = keyof typeof Counter;
@@ -120,7 +136,7 @@ export class GatewayMetrics {
     const { cells } = this.#regions[index]!;
     Atomics.sub(this.#connections, 0, cells[OWN_CONNECTIONS]!);
     cells[OWN_CONNECTIONS] = 0;
-    cells[Counter.tunnelsOpen] = 0;
+    for (const counter of [Counter.tunnelsOpen, Counter.cacheEntries, Counter.cacheBytes]) cells[counter] = 0;
   }
 
   #sums<Name extends string>(names: readonly Name[], first: number): Record<Name, number> {

@@ -18,6 +18,7 @@ import type { Route, StartAction } from "./actions/route.ts";
 import { createStatic } from "./actions/static.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { failExchange } from "./pipeline.ts";
+import { Caches } from "./policies/caches.ts";
 import { createPolicies, type PolicySetting } from "./policies/policies.ts";
 import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
@@ -42,6 +43,7 @@ export class ActiveSnapshot {
   readonly queues = new Map<string, Queue>();
   /** Those of its listeners. */
   readonly tlsServers: ReadonlyMap<ListenerTls | null, TlsServer>;
+  readonly caches: Caches;
   readonly #upstreams: readonly Upstream[];
 
   constructor(spec: Snapshot, thread: ThreadContext, previous: ActiveSnapshot | null) {
@@ -58,14 +60,20 @@ export class ActiveSnapshot {
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
     this.#upstreams = spec.upstreams.map((upstream) => this.#upstream(upstream, thread, previous));
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.spec.name, upstream]));
+    this.caches = new Caches(thread, previous?.caches ?? null);
     this.router = createRouter(
       spec.routes.map((route) => ({
         spec: route,
-        policies: createPolicies(route.policies, { route: route.name, thread, upstreams }),
+        policies: createPolicies(route.policies, {
+          route: route.name,
+          thread,
+          upstreams,
+          cacheOf: (cache) => this.caches.of(route, cache),
+        }),
         start: startOf(route, upstreams, thread),
       })),
     );
-    this.fallback = createFallback(spec.policies, { route: "", thread, upstreams });
+    this.fallback = createFallback(spec.policies, { route: "", thread, upstreams, cacheOf: null });
   }
 
   #upstream(spec: UpstreamSpec, thread: ThreadContext, previous: ActiveSnapshot | null): Upstream {
@@ -94,6 +102,7 @@ export class ActiveSnapshot {
 
   /** Begins to serve: what lives on from the snapshot before goes over to the limits of this one. */
   activated(): void {
+    this.caches.activated();
     for (const upstream of this.#upstreams) {
       const { queue, backends } = upstream;
       queue.upstream = upstream;
@@ -105,6 +114,7 @@ export class ActiveSnapshot {
   /** Lets go of what the next snapshot does not have. */
   retire(next: ActiveSnapshot | null): void {
     if (this.accessLog !== next?.accessLog) this.accessLog?.close();
+    this.caches.retire(next?.caches ?? null);
     for (const [identity, pool] of this.pools) if (next?.pools.get(identity) !== pool) pool.retire();
   }
 }

@@ -7,6 +7,7 @@ import { ClientCounts } from "../core/shared/client-counts.ts";
 import type { DataThreadData } from "../wire/control.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
 import { HeadParser } from "./http1/head-parser.ts";
+import { Changes } from "./policies/cache-changes.ts";
 import type { Reporter } from "./reporter.ts";
 import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
 import { FileCache } from "./static/file-cache.ts";
@@ -30,6 +31,7 @@ export class ThreadContext {
   readonly metrics: ThreadMetrics;
   readonly reporter: Reporter;
   readonly wake: Wake;
+  readonly cacheChanges: Changes;
   /** Connections by the address of the client, over all data threads. */
   readonly clients: ClientCounts;
   /** What every socket of the thread reads into. */
@@ -58,6 +60,7 @@ export class ThreadContext {
       if (isWanted) this.#active?.queues.get(upstream)?.giveWay();
       else this.roomMade(upstream);
     });
+    this.cacheChanges = new Changes(data, (resource) => this.#active?.caches.forget(resource));
     this.deadlines.start();
   }
 

@@ -35,6 +35,11 @@ class DataThread {
       case "reopen-logs":
         this.#context.activeOrNull?.accessLog?.reopen();
         break;
+      case "purge": {
+        const dropped = this.#context.activeOrNull?.caches.purge(message.purge) ?? 0;
+        post({ type: "purged", dropped });
+        break;
+      }
       case "room-made":
         this.#context.roomMade(message.upstream);
         break;

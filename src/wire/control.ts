@@ -13,6 +13,8 @@ export interface DataThreadData {
   readonly metrics: SharedArrayBuffer;
   /** The shared memory of core/shared/client-counts.ts. */
   readonly clients: SharedArrayBuffer;
+  /** The shared memory of data/policies/cache-changes.ts: an Int32 for each data thread. */
+  readonly cacheChanges: SharedArrayBuffer;
   /** Several data threads share each port. */
   readonly reusePort: boolean;
 }
@@ -28,6 +30,8 @@ export type ToDataThread =
   /** Forget the prepared snapshot: another thread could not prepare it. */
   | { readonly type: "discard"; readonly version: number }
   | { readonly type: "reopen-logs" }
+  /** Let go of responses that are kept; answered by `purged`. */
+  | { readonly type: "purge"; readonly purge: CachePurge }
   /** A backend came back: exchanges that wait for the upstream may go to it. */
   | { readonly type: "room-made"; readonly upstream: string }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
@@ -38,6 +42,7 @@ export type ToDataThread =
 export type FromDataThread =
   | { readonly type: "prepared"; readonly version: number; readonly problem: string | null }
   | { readonly type: "activated"; readonly version: number }
+  | { readonly type: "purged"; readonly dropped: number }
   | { readonly type: "drained"; readonly cut: number }
   | {
       readonly type: "log";
@@ -47,3 +52,14 @@ export type FromDataThread =
     };
 
 export type LogLevel = "info" | "warn" | "error";
+
+/** Which of the responses that are kept: those that fit in all that is not null. */
+export interface CachePurge {
+  /** Name of the route. */
+  readonly route: string | null;
+  /** Lower case, without port. */
+  readonly host: string | null;
+  /** Without query: those of all queries. */
+  readonly path: string | null;
+  readonly prefix: string | null;
+}

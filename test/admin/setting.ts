@@ -9,6 +9,7 @@ import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "../.
 import { type LiveBackend, type LiveUpstream, Upstreams } from "../../src/control/upstreams.ts";
 import { createMetrics, type ThreadMetrics, threadMetrics } from "../../src/core/metrics.ts";
 import { BackendShare } from "../../src/core/shared/backend-state.ts";
+import type { CachePurge } from "../../src/wire/control.ts";
 import { type Answer, ask } from "../http/client.ts";
 
 export const TOKEN = "a token of the operator";
@@ -46,6 +47,13 @@ export class TestView implements GatewayView {
 
   get upstreams(): readonly LiveUpstream[] {
     return this.#upstreams.live;
+  }
+
+  readonly routes = ["shop", "news"];
+  readonly purges: CachePurge[] = [];
+
+  async purgeCaches(purge: CachePurge): Promise<number> {
+    return 3 * this.purges.push(purge);
   }
 
   readTotals() {

@@ -241,6 +241,20 @@ const FILE_TIMEOUTS: ProxyTimeouts = {
 };
 
 const POLICIES = {
+  cache: {
+    store: "",
+    maxBytes: 33_554_432,
+    maxObjectBytes: 2_097_152,
+    ttlMs: 10_000,
+    key: { scheme: false, host: false, query: true, ignoredQuery: ["utm_*", "fbclid"] },
+    staleWhileRevalidateMs: 20_000,
+    staleIfErrorMs: 30_000,
+    waitMs: 1_000,
+    bypassCookies: ["session_*"],
+    bypassFields: ["x-preview"],
+    requestDirectives: false,
+    statusField: false,
+  },
   headers: {
     request: {
       set: [{ name: "X-Client", lowerName: "x-client", value: [{ variable: "client" }] }],

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { bodyLimitSchema } from "./body-limit.ts";
+import { cacheSchema, compileCache } from "./cache.ts";
 import { compileCors, corsSchema } from "./cors.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import { compileIpFilter, ipFilterSchema } from "./ip-filter.ts";
@@ -12,6 +13,7 @@ import { compileRateLimit, rateLimitSchema } from "./rate-limit.ts";
 export const policies = z
   .strictObject({
     body_limit: bodyLimitSchema.optional(),
+    cache: cacheSchema.optional(),
     headers: headersSchema.optional(),
     rate_limit: rateLimitSchema.optional(),
     ip_filter: ipFilterSchema.optional(),
@@ -26,6 +28,7 @@ export type PoliciesConfig = z.output<typeof policies>;
 
 /** All but `body_limit`, which becomes the limit of its route. */
 const COMPILERS = {
+  cache: compileCache,
   headers: compileHeaders,
   rate_limit: compileRateLimit,
   ip_filter: compileIpFilter,

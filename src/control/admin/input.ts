@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { formatPath, quote } from "../../config/problem.ts";
 import { nearest } from "../../config/suggest.ts";
+import { canonicalPath } from "../../core/path.ts";
 import { AdminError } from "./error.ts";
 
 export const backendsQuery = z.strictObject({
@@ -38,6 +39,29 @@ export const report = z.strictObject(
   { upstream: name, backend_id: name, performance },
   { error: "expected an object with upstream, backend_id and performance" },
 );
+
+const PURGE_PATH = 'expected a path such as "/news", in the form in which it is kept';
+
+export const purge = z
+  .strictObject(
+    {
+      route: name.optional(),
+      host: name.transform((host) => host.toLowerCase()).optional(),
+      path: purgePath().optional(),
+      prefix: purgePath().optional(),
+    },
+    { error: "expected an object with route, host, path or prefix, or with none of them for everything" },
+  )
+  .refine(({ path, prefix }) => path === undefined || prefix === undefined, {
+    error: 'expected either "path" or "prefix"',
+  });
+
+/** What is written in another form than the one that is kept would fit nothing. */
+function purgePath() {
+  return z
+    .string({ error: PURGE_PATH })
+    .refine((path) => path.startsWith("/") && canonicalPath(path) === path, { error: PURGE_PATH });
+}
 
 export type Performance = z.infer<typeof performance>;
 
@@ -80,6 +104,6 @@ function explain(root: unknown, issue: z.core.$ZodIssue): string[] {
 }
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": [...Object.keys(report.shape), ...Object.keys(backendsQuery.shape)],
+  "": [report, backendsQuery, purge].flatMap(({ shape }) => Object.keys(shape)),
   performance: Object.keys(performance.shape),
 };

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { GatewayMetrics, Totals } from "../../core/metrics.ts";
+import type { CachePurge } from "../../wire/control.ts";
 import type { Health } from "../health/health.ts";
 import type { LiveUpstream, Upstreams } from "../upstreams.ts";
 import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "./view.ts";
@@ -12,6 +13,7 @@ export interface LiveParts {
   readonly health: Health;
   /** By index; a thread that is replaced makes way for the next one in the same array. */
   readonly threads: readonly DataThreadView[];
+  purgeCaches(purge: CachePurge): Promise<number>;
 }
 
 export class LiveView implements GatewayView {
@@ -19,6 +21,7 @@ export class LiveView implements GatewayView {
   readonly startedAt = Date.now();
   lifecycle: Lifecycle = "starting";
   snapshotVersion = 0;
+  routes: readonly string[] = [];
   readonly #parts: LiveParts;
 
   constructor(parts: LiveParts) {
@@ -31,6 +34,10 @@ export class LiveView implements GatewayView {
 
   get dataThreads(): readonly DataThreadView[] {
     return this.#parts.threads;
+  }
+
+  purgeCaches(purge: CachePurge): Promise<number> {
+    return this.#parts.purgeCaches(purge);
   }
 
   readTotals(): Totals {

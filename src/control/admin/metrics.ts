@@ -14,7 +14,11 @@ type Family = readonly [name: string, help: string, labels?: Labels];
 const RESPONSES = ["sluice_responses_total", "Responses sent to clients, by class."] as const;
 const REFUSED = ["sluice_connections_refused_total", "Client connections refused, by reason."] as const;
 
-const COUNTERS: Readonly<Record<Exclude<CounterName, "tunnelsOpen">, Family>> = {
+const CACHE = ["sluice_cache_requests_total", "Requests on routes with a cache, by what it did."] as const;
+
+const COUNTERS: Readonly<
+  Record<Exclude<CounterName, "tunnelsOpen" | "cacheEntries" | "cacheBytes">, Family>
+> = {
   requests: ["sluice_requests_total", "Requests that were answered, or failed."],
   responses1xx: [...RESPONSES, { code: "1xx" }],
   responses2xx: [...RESPONSES, { code: "2xx" }],
@@ -29,6 +33,15 @@ const COUNTERS: Readonly<Record<Exclude<CounterName, "tunnelsOpen">, Family>> = 
   refusedAtClientLimit: [...REFUSED, { reason: "max_conn_per_client" }],
   refusedAtFileLimit: [...REFUSED, { reason: "file_limit" }],
   refusedProxyHeaders: [...REFUSED, { reason: "proxy_protocol" }],
+  cacheHits: [...CACHE, { result: "hit" }],
+  cacheStaleHits: ["sluice_cache_stale_total", "Of the answers from the cache, those past their time."],
+  cacheMisses: [...CACHE, { result: "miss" }],
+  cacheBypassed: [...CACHE, { result: "bypass" }],
+  cacheCollapsed: [
+    "sluice_cache_collapsed_total",
+    "Requests answered with the response to another one that they waited for.",
+  ],
+  cacheRevalidated: ["sluice_cache_revalidated_total", "Kept responses that a backend confirmed."],
   failedHandshakes: [
     "sluice_tls_handshakes_failed_total",
     "TLS handshakes with clients that came to nothing.",
@@ -87,6 +100,8 @@ function addGateway(out: Exposition, view: GatewayView): void {
 function addTotals(out: Exposition, { connections, counters, failures, ...times }: Totals): void {
   out.gauge("sluice_connections", "Client connections open.", connections);
   out.gauge("sluice_tunnels", "Tunnels (WebSocket and other upgrades) open.", counters.tunnelsOpen);
+  out.gauge("sluice_cache_entries", "Responses kept.", counters.cacheEntries);
+  out.gauge("sluice_cache_bytes", "Memory that the responses kept take.", counters.cacheBytes);
   for (const [counter, [name, help, labels]] of Object.entries(COUNTERS))
     out.counter(name, help, counters[counter as CounterName], labels);
   for (const [code, count] of Object.entries(failures))

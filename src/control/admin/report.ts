@@ -33,7 +33,8 @@ function findBackend({ spec, backends }: LiveUpstream, id: string): LiveBackend 
 
 const MOST_NAMES = 10;
 
-function hint(name: string, known: readonly string[]): string {
+/** Which name was meant, or which ones there are. */
+export function hint(name: string, known: readonly string[]): string {
   const meant = nearest(name, known);
   if (meant !== null) return `: did you mean ${quote(meant)}?`;
   if (known.length === 0) return ": there are none";

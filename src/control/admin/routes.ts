@@ -7,6 +7,7 @@ import { EXPOSITION_TYPE } from "./exposition.ts";
 import { accept, backendsQuery } from "./input.ts";
 import type { Machine } from "./machine.ts";
 import { metricsText } from "./metrics.ts";
+import { takePurge } from "./purge.ts";
 import { findUpstream, takeReport } from "./report.ts";
 import type { Samples } from "./samples.ts";
 import { serverStats } from "./stats.ts";
@@ -45,6 +46,11 @@ export function adminRoutes({ view, samples, machine }: Sources): readonly Admin
       method: "POST",
       path: "/api/v1/report",
       handle: ({ body }) => takeReport(view.upstreams, body, Date.now()),
+    },
+    {
+      method: "POST",
+      path: "/api/v1/cache/purge",
+      handle: ({ body }) => takePurge(view, body),
     },
     {
       method: "GET",

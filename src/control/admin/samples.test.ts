@@ -15,6 +15,8 @@ const view: GatewayView = {
   upstreams: [],
   dataThreads: [],
   readTotals: () => metrics.readTotals(),
+  routes: [],
+  purgeCaches: async () => 0,
   healthOf: () => null,
 };
 /** Later than any sample that was taken itself. */

@@ -1,6 +1,7 @@
 // What the admin API may see of the gateway. Control thread.
 
 import type { Totals } from "../../core/metrics.ts";
+import type { CachePurge } from "../../wire/control.ts";
 import type { HealthChanges, LastCheck } from "../health/backend-health.ts";
 import type { LiveUpstream } from "../upstreams.ts";
 
@@ -19,7 +20,11 @@ export interface GatewayView {
   /** Those of the snapshot that serves. */
   readonly upstreams: readonly LiveUpstream[];
   readonly dataThreads: readonly DataThreadView[];
+  /** Names of the routes of the snapshot that serves. */
+  readonly routes: readonly string[];
   readTotals(): Totals;
+  /** Resolves with the number of responses that the caches of all data threads have forgotten. */
+  purgeCaches(purge: CachePurge): Promise<number>;
   /** What checks and ejections did to a backend; null for one that nobody watches. */
   healthOf(upstream: string, id: string): BackendRecord | null;
 }

@@ -1,7 +1,7 @@
 // The policies there are, in the order in which an exchange passes them. A response passes them the other way round, so
 // that the first ones see every answer, also those of the policies behind them. Runs in data threads.
 
-import type { PolicySpecs } from "../../config/snapshot.ts";
+import type { CacheSpec, PolicySpecs } from "../../config/snapshot.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { createCors } from "./cors.ts";
@@ -17,6 +17,8 @@ export interface PolicySetting {
   readonly thread: ThreadContext;
   /** Of the file, by name. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Makes the cache of the route; null where there is none to be. */
+  readonly cacheOf: ((spec: CacheSpec) => Policy) | null;
 }
 
 /** Makes a policy, or null where the specification asks for nothing. */
@@ -27,6 +29,7 @@ const IN_ORDER: readonly Create[] = [
   ({ ip_filter: filter }) => (filter == null ? null : createIpFilter(filter)),
   ({ cors }) => (cors == null ? null : createCors(cors)),
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
+  ({ cache }, { cacheOf }) => (cache == null || cacheOf === null ? null : cacheOf(cache)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
 

@@ -51,9 +51,18 @@ const TICK_MS = 100;
 export function threadsOf(count: number): TestThread[] {
   const metrics = createMetrics(count);
   const clients = createClientCounts(count, 10);
+  const cacheChanges = new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT);
   const gateway = randomUUID();
   return Array.from({ length: count }, (_, index) => {
-    const data = { index, threads: count, gateway, metrics: metrics.shared, clients, reusePort: false };
+    const data = {
+      index,
+      threads: count,
+      gateway,
+      metrics: metrics.shared,
+      clients,
+      cacheChanges,
+      reusePort: false,
+    };
     return new TestThread(metrics, (reporter) => new ThreadContext(data, reporter));
   });
 }
