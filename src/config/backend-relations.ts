@@ -21,6 +21,7 @@ export function* upstreamProblems(upstream: SourceNode, files: PemFiles): Findin
     if (!isMapping(backend)) continue;
     yield* placeProblems(backend);
     yield* tlsProblems(backend, files);
+    yield* protocolProblems(backend);
     yield* checkProblems(backend);
   }
   yield* idProblems(upstream);
@@ -70,6 +71,15 @@ function* tlsProblems(backend: SourceNode, files: PemFiles): Findings {
     const fault = files.fault(file, name === "key_file" ? "PRIVATE KEY" : "CERTIFICATE");
     if (fault !== null) yield atValue(tls.children.get(name)!, `cannot use ${quote(file)}: ${fault}`);
   }
+}
+
+function* protocolProblems(backend: SourceNode): Findings {
+  const proxied = backend.children.get("proxy_protocol");
+  if (proxied !== undefined && textOf(backend, "protocol") === "h2")
+    yield atKey(
+      proxied,
+      'cannot use "proxy_protocol" with "protocol: h2": one connection carries many clients',
+    );
 }
 
 function* checkProblems(backend: SourceNode): Findings {

@@ -26,6 +26,7 @@ routing: { r: { upstream: web } }`;
     weight: 100,
     backup: false,
     maxConnections: 1000,
+    protocol: "http1",
     tls: null,
     proxyProtocol: null,
     healthCheck: null,

@@ -58,6 +58,7 @@ function compileBackend(upstream: string, backend: BackendConfig, files: PemFile
     weight: backend.weight,
     backup: backend.backup,
     maxConnections: backend.max_conn,
+    protocol: backend.protocol,
     tls: backend.scheme === "https" ? compileTls(backend.tls ?? {}, files) : null,
     proxyProtocol: proxy === undefined ? null : proxy === "v1" ? 1 : 2,
     healthCheck: backend.health_check?.enabled ? compileCheck(backend.health_check) : null,

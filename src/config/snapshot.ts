@@ -163,6 +163,8 @@ export interface BackendPlan {
   readonly weight: number;
   readonly backup: boolean;
   readonly maxConnections: number;
+  /** `h2` without TLS is HTTP/2 with prior knowledge. */
+  readonly protocol: "http1" | "h2";
   /** Null for plain HTTP. */
   readonly tls: BackendTls | null;
   /** Version of the PROXY protocol that the backend wants, or null. */

@@ -21,6 +21,7 @@ function backendPlan(id: string, settings: Partial<BackendPlan> = {}): BackendPl
     weight: 1,
     backup: false,
     maxConnections: 100,
+    protocol: "http1",
     tls: null,
     proxyProtocol: null,
     healthCheck: null,

@@ -147,8 +147,13 @@ function expand(
 }
 
 /** Everything that a connection is made with: only who asks for the same may use it. */
-function identityOf(address: string, { tls, proxyProtocol }: BackendPlan, hostName: string): string {
-  const proxied = proxyProtocol === null ? address : `${address} (PROXY v${proxyProtocol})`;
+function identityOf(
+  address: string,
+  { protocol, tls, proxyProtocol }: BackendPlan,
+  hostName: string,
+): string {
+  const spoken = protocol === "h2" ? `${address} (HTTP/2)` : address;
+  const proxied = proxyProtocol === null ? spoken : `${spoken} (PROXY v${proxyProtocol})`;
   if (tls === null) return proxied;
   const how = createHash("sha256")
     .update(JSON.stringify([tls, hostName]))

@@ -43,6 +43,7 @@ export const ERRORS = {
   circuit_open: { source: "upstream", status: 503, retry: "never" },
   connect_failed: { source: "upstream", status: 502, retry: "always" },
   connect_timeout: { source: "upstream", status: 504, retry: "always" },
+  stream_refused: { source: "upstream", status: 503, retry: "always" },
   upstream_closed: { source: "upstream", status: 502, retry: "reused-only" },
   response_malformed: { source: "upstream", status: 502, retry: "never" },
   response_truncated: { source: "upstream", status: 502, retry: "never" },

@@ -24,7 +24,7 @@ import { createRouter, type Router } from "./router/router.ts";
 import type { ThreadContext } from "./thread-context.ts";
 import { TlsServer } from "./tls/server.ts";
 import { Backend } from "./upstream/backend.ts";
-import { BackendPool } from "./upstream/pool.ts";
+import { type BackendPool, createPool } from "./upstream/pool.ts";
 import { Queue } from "./upstream/queue.ts";
 import { Upstream } from "./upstream/upstream.ts";
 
@@ -95,7 +95,7 @@ export class ActiveSnapshot {
     previous: ActiveSnapshot | null,
   ): BackendPool {
     const key = `${queue.name} ${spec.id} ${spec.identity}`;
-    const pool = previous?.pools.get(key) ?? new BackendPool(spec, queue, thread);
+    const pool = previous?.pools.get(key) ?? createPool(spec, queue, thread);
     this.pools.set(key, pool);
     return pool;
   }

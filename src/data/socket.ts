@@ -54,10 +54,21 @@ export function connectSocket(
   buffer: Buffer,
   reader: SocketReader,
 ): Socket {
-  const { host, port, socketPath } = place;
-  const onread = onReadOf(buffer, reader);
-  const options = socketPath === null ? { host, port, noDelay: true, onread } : { path: socketPath, onread };
+  const options = { ...addressOf(place), onread: onReadOf(buffer, reader) };
   return tls === null ? connect(options) : tls.connect(options);
+}
+
+/** For who reads in another way than into the buffer of the thread. */
+export function connectUnread(place: Place, tls: TlsClient | null): Socket {
+  return tls === null ? connect(addressOf(place)) : tls.connect(addressOf(place));
+}
+
+function addressOf({
+  host,
+  port,
+  socketPath,
+}: Place): { path: string } | { host: string; port: number; noDelay: boolean } {
+  return socketPath === null ? { host, port, noDelay: true } : { path: socketPath };
 }
 
 /** A connection that no socket was made for yet. */
@@ -92,15 +103,6 @@ export function detachHandle(socket: Socket): AcceptedHandle | null {
   if (handle !== null) handle.onread = () => {};
   owner._handle = null;
   return handle;
-}
-
-/**
- * Grows less with every byte that the kernel takes. `writableLength` alone does not: it has all of a piece until all of the
- * piece is out.
- */
-export function unsentBytes(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle: { writeQueueSize?: number } | null };
-  return socket.writableLength + (handle?.writeQueueSize ?? 0);
 }
 
 /** The `onread` of a socket's options. */

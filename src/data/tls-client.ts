@@ -28,7 +28,11 @@ export class TlsClient {
   #sessionUntil = 0;
 
   /** Throws where the certificates of the file cannot be used. */
-  constructor(tls: BackendTls, { id, hostName }: Pick<BackendSpec, "id" | "hostName">) {
+  constructor(
+    tls: BackendTls,
+    { id, hostName }: Pick<BackendSpec, "id" | "hostName">,
+    protocol = "http/1.1",
+  ) {
     const { ca, cert, key, serverName, verify } = tls;
     this.name = (serverName ?? hostName).replace(/\.$/, "");
     if (ca === null && verify) trustSystem();
@@ -42,7 +46,7 @@ export class TlsClient {
         }),
         rejectUnauthorized: verify,
         checkServerIdentity: (_host, certificate) => this.#checkName(certificate),
-        ALPNProtocols: ["http/1.1"],
+        ALPNProtocols: [protocol],
       };
     } catch (error) {
       const { message } = error as Error;

@@ -32,7 +32,7 @@ const ALERTS: Readonly<Record<number, string>> = {
   70: "it speaks no version of TLS from 1.2 on",
   112: "it does not know the name that it was asked for",
   116: "it wants a client certificate",
-  120: "it speaks no HTTP/1.1 (ALPN)",
+  120: "it speaks none of the protocols that were offered (ALPN)",
 };
 
 const OF_CLIENT_CERTIFICATE = [42, 43, 44, 45, 46, 48, 49, 116];

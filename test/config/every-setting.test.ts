@@ -168,6 +168,7 @@ const PLAIN: BackendPlan = {
   weight: 100,
   backup: false,
   maxConnections: 1_000,
+  protocol: "http1",
   tls: null,
   proxyProtocol: null,
   healthCheck: null,
@@ -188,6 +189,7 @@ function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
       weight: 7,
       backup: false,
       maxConnections: 9,
+      protocol: "http1",
       tls: { ca: ca.cert, cert: client.cert, key: client.key, serverName: "web.example.com", verify: false },
       proxyProtocol: 2,
       healthCheck: {
@@ -226,7 +228,7 @@ function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
         successes: 1,
       },
     },
-    { ...PLAIN, id: "web-/run/web.sock", socketPath: "/run/web.sock" },
+    { ...PLAIN, id: "web-/run/web.sock", socketPath: "/run/web.sock", protocol: "h2" },
     { ...PLAIN, id: "web-_http._tcp.example.com", srv: "_http._tcp.example.com" },
   ];
 }

@@ -27,6 +27,7 @@ function plan(): UpstreamPlan {
         weight: 1,
         backup: false,
         maxConnections: 1,
+        protocol: "http1",
         tls: null,
         proxyProtocol: null,
         healthCheck: null,

@@ -45,6 +45,7 @@ export function backendSpec(settings: Partial<BackendSpec> & { readonly port: nu
     weight: 100,
     backup: false,
     maxConnections: 1000,
+    protocol: "http1",
     tls: null,
     proxyProtocol: null,
     healthCheck: null,

@@ -100,7 +100,8 @@ function logTo(take: (line: string) => void): Log {
 export function planOf(own: Partial<BackendPlan>): BackendPlan {
   const place = { host: "", port: 80, srv: null, socketPath: null };
   const rest = { maxConnections: 1, tls: null, proxyProtocol: null, healthCheck: null };
-  return { id: "b", weight: 100, backup: false, ...place, ...rest, ...own };
+  const protocol = "http1";
+  return { id: "b", weight: 100, backup: false, protocol, ...place, ...rest, ...own };
 }
 
 function upstreamOf(backends: readonly BackendPlan[]): UpstreamPlan {

@@ -180,7 +180,7 @@ describe("a handshake with a backend", { timeout: 120_000 }, () => {
     {
       title: "that speaks HTTP/2 only",
       server: () => ({ ALPNProtocols: ["h2"] }),
-      says: /it speaks no HTTP\/1\.1 \(ALPN\)/,
+      says: /it speaks none of the protocols that were offered \(ALPN\)/,
     },
     {
       title: "that speaks plain HTTP",

@@ -88,6 +88,11 @@ const backend = z
     socket: text().optional().describe("Path of a unix socket, instead of `host` and `port`."),
     weight: wholeNumber(1, 65535).prefault(100).describe("Share of the exchanges, beside the other weights."),
     scheme: choice(["http", "https"]).prefault("http").describe("`https` speaks TLS to the backend."),
+    protocol: choice(["http1", "h2"])
+      .prefault("http1")
+      .describe(
+        "`h2` speaks HTTP/2 to the backend, as gRPC wants it: with `scheme: https` by ALPN, with `http` from the first byte on (h2c, prior knowledge).",
+      ),
     tls: backendTls.optional(),
     proxy_protocol: choice(["v1", "v2"])
       .optional()
@@ -100,7 +105,9 @@ const backend = z
     backup: truth().prefault(false).describe("Used only while no other backend of the upstream is up."),
     max_conn: wholeNumber(1, MOST)
       .prefault(1000)
-      .describe("Connections at a time, unused ones among them, over all data threads."),
+      .describe(
+        "Connections at a time, unused ones among them, over all data threads. With `protocol: h2`, exchanges at a time.",
+      ),
     health_check: healthCheck.optional(),
   })
   .describe("An origin server.");

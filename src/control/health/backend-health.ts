@@ -219,6 +219,7 @@ function letIn({ backend, upstream }: Membership): void {
 }
 
 /** All that decides what a check does. */
-function checkedBy({ host, hostName, port, socketPath, tls, proxyProtocol, healthCheck }: BackendSpec) {
-  return { host, hostName, port, socketPath, tls, proxyProtocol, healthCheck };
+function checkedBy(spec: BackendSpec) {
+  const { host, hostName, port, socketPath, protocol, tls, proxyProtocol, healthCheck } = spec;
+  return { host, hostName, port, socketPath, protocol, tls, proxyProtocol, healthCheck };
 }

@@ -2,9 +2,11 @@
 //
 //   connect → PROXY header → TLS handshake → request → status → body        each where it is asked for
 
-import { type IncomingMessage, request } from "node:http";
+import { request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Readable } from "node:stream";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { askHttp2 } from "./check-http2.ts";
 import type { CheckTarget } from "./check-target.ts";
 
 /** As much of a body is read. */
@@ -67,41 +69,63 @@ export class CheckAttempt {
   }
 
   #ready(): void {
-    const { check, authority } = this.#target;
+    const { check } = this.#target;
     if (check.path === null) {
       this.#pass();
       this.#end(null);
       return;
     }
     this.#awaits = "answer";
+    if (this.#target.protocol === "h2") this.#askHttp2(check.path);
+    else this.#ask(check.path);
+  }
+
+  #askHttp2(path: string): void {
+    const { check, authority, tlsOptions } = this.#target;
+    if (tlsOptions !== null && (this.#socket as TLSSocket).alpnProtocol !== "h2") {
+      this.#end("no HTTP/2: it did not agree to it (ALPN)");
+      return;
+    }
+    askHttp2(this.#socket, {
+      method: check.method,
+      scheme: tlsOptions === null ? "http" : "https",
+      authority,
+      path,
+      onAnswer: (status, body) => this.#answered(status, body),
+      onError: (error) => this.#fail(error),
+      onClose: () => this.#closed(),
+    });
+  }
+
+  #ask(path: string): void {
+    const { check, authority } = this.#target;
     // Without an agent: a connection of its own, and `Connection: close`.
     request({
       createConnection: () => this.#socket,
       method: check.method,
-      path: check.path,
+      path,
       setHost: false,
       headers: { host: authority, "user-agent": "sluice-health", accept: "*/*", connection: "close" },
     })
-      .on("response", (response) => this.#answered(response))
+      .on("response", (response) => this.#answered(response.statusCode ?? 0, response))
       .on("error", (error) => this.#fail(error))
       .on("close", () => this.#closed())
       .end();
   }
 
-  #answered(response: IncomingMessage): void {
+  #answered(status: number, body: Readable): void {
     const { check, expectedStatus } = this.#target;
-    const status = response.statusCode ?? 0;
     if (!check.statuses.some(([from, to]) => status >= from && status <= to)) {
       this.#end(`expected status ${expectedStatus}, got ${status}`);
       return;
     }
     this.#awaits = "body";
     if (check.body === null) this.#pass();
-    this.#readBody(response, check.body);
+    this.#readBody(body, check.body);
   }
 
   /** Also one that nobody asks for is read, as far as it is short: a reset would look like a fault to the backend. */
-  #readBody(response: IncomingMessage, wanted: string | null): void {
+  #readBody(response: Readable, wanted: string | null): void {
     let bytes = 0;
     let beginning = Buffer.alloc(0);
     /** The end of what came, in which the text may have begun. */

@@ -14,6 +14,7 @@ const PROXY_HEADERS = {
 
 export class CheckTarget {
   readonly check: HealthCheckSpec;
+  readonly protocol: BackendSpec["protocol"];
   readonly place: { readonly host: string; readonly port: number } | { readonly path: string };
   /** What goes out before anything else, or null. */
   readonly proxyHeader: Buffer | null;
@@ -29,6 +30,7 @@ export class CheckTarget {
     const port = check.port ?? backend.port;
     const { tls, proxyProtocol, socketPath, hostName } = backend;
     this.check = check;
+    this.protocol = backend.protocol;
     this.place = socketPath === null ? { host: backend.host, port } : { path: socketPath };
     this.proxyHeader = proxyProtocol === null ? null : PROXY_HEADERS[proxyProtocol];
     const standardPort = socketPath !== null || port === (tls === null ? 80 : 443);
@@ -55,7 +57,7 @@ export class CheckTarget {
       // The name that the certificate must have. SNI is for names only (RFC 6066 section 3).
       host: this.#name,
       ...(isIP(this.#name) === 0 ? { servername: this.#name } : {}),
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: [this.protocol === "h2" ? "h2" : "http/1.1"],
     };
     return this.#tlsOptions;
   }

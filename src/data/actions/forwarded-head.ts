@@ -9,6 +9,9 @@ import { forwardedLines } from "../forwarded.ts";
 import { hasToken } from "../http1/fields.ts";
 import type { OutgoingHead } from "../upstream/backend-connection.ts";
 
+/** Of one connection of HTTP/1.1 (RFC 9113 section 8.2.2). */
+const NOT_OF_HTTP2 = new Set(["connection", "transfer-encoding", "upgrade"]);
+
 /** Made once per exchange: a repeated attempt sends the same, but for a Host that the client did not name. */
 export class ForwardedHead implements OutgoingHead {
   readonly method: string;
@@ -37,6 +40,19 @@ export class ForwardedHead implements OutgoingHead {
     this.#start = `${request.method} ${targetOf(exchange, spec)} HTTP/1.1\r\nHost: `;
     this.#host = exchange.backendHost || request.authority;
     this.#fields = `${fields}\r\n`;
+  }
+
+  fieldsFor(backend: BackendSpec): string[] {
+    const [method = "", path = ""] = this.#start.split(" ", 2);
+    const fields = [":method", method, ":scheme", backend.tls === null ? "http" : "https"];
+    fields.push(":authority", this.#host === "" ? ownHost(backend) : this.#host, ":path", path);
+    // Between an empty line before and two behind.
+    for (const line of this.#fields.slice(2, -4).split("\r\n")) {
+      const colon = line.indexOf(":");
+      const name = line.slice(0, colon).toLowerCase();
+      if (colon > 0 && !NOT_OF_HTTP2.has(name)) fields.push(name, line.slice(colon + 2));
+    }
+    return fields;
   }
 
   textFor(backend: BackendSpec): string {

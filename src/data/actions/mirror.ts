@@ -207,7 +207,8 @@ export class MirrorCopy extends Timed implements BackendUser {
   onBackendDrain(): void {}
 
   onBackendFailed(error: GatewayError): void {
-    const isStale = error.code === "upstream_closed" && this.#connection?.reused === true;
+    const isGone = error.code === "upstream_closed" || error.code === "stream_refused";
+    const isStale = isGone && this.#connection?.maybeStale === true;
     // That a backend closes a connection that was not used says nothing against it.
     if (!isStale) this.#judge(true);
     this.#leaveCircuit(isStale ? null : true);

@@ -7,7 +7,7 @@
 //   wait for room
 
 import type { ProxySpec } from "../../config/snapshot.ts";
-import { type ErrorCode, GatewayError } from "../../core/errors.ts";
+import { GatewayError } from "../../core/errors.ts";
 import type { Action, Exchange, ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { Counter } from "../../core/metrics.ts";
@@ -19,7 +19,7 @@ import type { Balancer } from "../upstream/balancers/balancer.ts";
 import { Pass } from "../upstream/circuit.ts";
 import { KeptBody } from "../upstream/kept-body.ts";
 import type { Ticket, Waiter } from "../upstream/queue.ts";
-import { type Attempt, isIdempotent, mayRetry, mayRetryStatus } from "../upstream/retry.ts";
+import { type Attempt, isIdempotent, isUnseen, mayRetry, mayRetryStatus } from "../upstream/retry.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ForwardedHead } from "./forwarded-head.ts";
 import type { Mirror, MirrorCopy } from "./mirror.ts";
@@ -36,6 +36,8 @@ export interface ProxyRoute {
 }
 
 const EVENT_STREAM = "text/event-stream";
+/** How often a backend that refuses a stream is asked again, where there is no other. */
+const MAX_REFUSALS = 2;
 const NO_BACKEND: readonly Backend[] = [];
 
 export class ProxyRun implements Action, BackendUser, Waiter {
@@ -58,6 +60,8 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   /** Waits for the request to be whole. */
   #copy: MirrorCopy | null = null;
   #sent = 0;
+  /** How often it was refused by a backend that was asked again. */
+  #refusals = 0;
   /** The start of the exchange, unless the request had to wait before it was sent. */
   #sentMs: number;
   /** A good response began: what it is to its backend is known at its end. */
@@ -190,7 +194,9 @@ export class ProxyRun implements Action, BackendUser, Waiter {
 
   #keepBody(): void {
     const { attempts, bodyBytes } = this.#route.spec.retry;
-    if (attempts > 1 && isIdempotent(this.#exchange.request.method)) this.#kept = new KeptBody(bodyBytes);
+    const mayRepeat = attempts > 1 && isIdempotent(this.#exchange.request.method);
+    // What a backend refuses over HTTP/2 was sent, and may be sent again whatever it is.
+    if (mayRepeat || this.#backend!.spec.protocol === "h2") this.#kept = new KeptBody(bodyBytes);
   }
 
   /** The part of the body that an attempt before this one had. */
@@ -323,8 +329,10 @@ export class ProxyRun implements Action, BackendUser, Waiter {
 
   onBackendFailed(error: GatewayError): void {
     const backend = this.#backend!;
-    const isStale = error.code === "upstream_closed" && this.#connection?.reused === true;
-    const unsent = this.#isUnsent(error.code);
+    const { code } = error;
+    const isGone = code === "upstream_closed" || code === "stream_refused";
+    const isStale = isGone && this.#connection?.maybeStale === true;
+    const unsent = isUnseen(code);
     this.#connection = null;
     this.#lastError = error;
     const clock = Date.now();
@@ -337,14 +345,16 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       this.#upstream.attemptEnded(backend, true, clock);
     }
     if (isOpen) {
-      const next = mayRetry(error.code, { ...this.#attemptSoFar(), unsent }, this.#route.spec.retry);
+      const next = mayRetry(code, { ...this.#attemptSoFar(), unsent }, this.#route.spec.retry);
+      const isOther = this.#upstream.candidates([...this.#tried, backend]).length > 0;
       if (next === "moves on") {
-        this.#again(backend);
+        // One that ends its connection, or takes no more streams on it, may take the request on another.
+        const isSame = code === "stream_refused" && !isOther && ++this.#refusals <= MAX_REFUSALS;
+        this.#again(isSame ? null : backend);
         return;
       }
       // A backend may close an unused connection in the moment in which a request is sent on it: the same one may
       // be asked again on a new connection (RFC 9112 section 9.3.1), where there is no other.
-      const isOther = this.#upstream.candidates([...this.#tried, backend]).length > 0;
       // One that has no room now is waited for, as for a first attempt.
       const isWorthIt = isOther || isStale || this.#upstream.full;
       if (next === "repeats" && isWorthIt && this.#upstream.tryRepeat(clock)) {
@@ -353,10 +363,6 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       }
     }
     this.#fail(error);
-  }
-
-  #isUnsent(code: ErrorCode): boolean {
-    return code === "connect_failed" || code === "connect_timeout";
   }
 
   #attemptSoFar(): Attempt {

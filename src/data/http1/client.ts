@@ -110,6 +110,10 @@ export class Http1Connection extends Timed implements BackendConnection {
     return this.requests > 1;
   }
 
+  get maybeStale(): boolean {
+    return this.reused;
+  }
+
   take(user: BackendUser): void {
     this.inUse = true;
     this.#user = user;

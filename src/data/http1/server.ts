@@ -140,11 +140,6 @@ export class ServerConnection extends ClientConnection implements ClientStream {
         if (exchange !== null) this.#checkBodyRate(exchange);
         break;
       case WAIT_CLIENT:
-        // Of a long piece a slow client may have taken some only.
-        if (this.tookSome()) {
-          this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
-          break;
-        }
         if (exchange !== null)
           this.#abort(new GatewayError("client_stalled", "the client took nothing in time"));
         this.destroySocket();
@@ -344,7 +339,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       this.socket.write(informationalText(head, null), "latin1");
   }
 
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
     const exchange = this.#exchange!;
     const { method, protocol } = exchange.request;
     exchange.status = head.status;
@@ -359,16 +354,16 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       this.socket.write(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text, "latin1");
     } else {
       exchange.bytesOut += body.length;
-      this.#writeBody(text, body, last, lent);
+      this.#writeBody(text, body, last);
     }
     if (last) this.#responseEnded();
     return this.#flowing();
   }
 
-  sendBody(chunk: Buffer, lent = false): boolean {
+  sendBody(chunk: Buffer): boolean {
     if (this.#framing === FRAME_NONE) return true;
     this.#exchange!.bytesOut += chunk.length;
-    this.#writeBody("", chunk, false, lent);
+    this.#writeBody("", chunk, false);
     return this.#flowing();
   }
 
@@ -377,19 +372,15 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#responseEnded();
   }
 
-  #writeBody(before: string, body: Buffer, last: boolean, lent: boolean): void {
+  #writeBody(before: string, body: Buffer, last: boolean): void {
     if (this.#framing === FRAME_CHUNKED) {
-      const end = last ? `\r\n${LAST_CHUNK}` : "\r\n";
-      this.writePiece(before + chunkStart(body.length), body, end, lent);
-    } else this.writePiece(before, body, "", lent);
+      this.writePiece(before + chunkStart(body.length), body, last ? `\r\n${LAST_CHUNK}` : "\r\n");
+    } else this.writePiece(before, body, "");
   }
 
   #flowing(): boolean {
     if (!this.socket.writableNeedDrain) return true;
-    if (this.#state < CLOSING) {
-      this.tookSome();
-      this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
-    }
+    if (this.#state < CLOSING) this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
     return false;
   }
 

@@ -33,12 +33,12 @@ export abstract class ClientLayer implements ClientStream {
     this.next.sendInformational(head);
   }
 
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
-    return this.next.sendHead(head, body, last, lent);
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+    return this.next.sendHead(head, body, last);
   }
 
-  sendBody(chunk: Buffer, lent = false): boolean {
-    return this.next.sendBody(chunk, lent);
+  sendBody(chunk: Buffer): boolean {
+    return this.next.sendBody(chunk);
   }
 
   sendEnd(trailers: HeaderList | null): void {

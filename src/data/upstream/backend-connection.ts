@@ -15,6 +15,8 @@ export interface OutgoingHead {
   readonly bodyLength: number;
   /** As HTTP/1.1 has it, framing fields among it. */
   textFor(backend: BackendSpec): string;
+  /** As HTTP/2 has it: names in lower case and values by turns, pseudo-header fields first. */
+  fieldsFor(backend: BackendSpec): string[];
 }
 
 export interface RequestTimes {
@@ -28,6 +30,11 @@ export interface BackendConnection {
   readonly usable: boolean;
   /** Whether it carried a request before the one at hand. */
   readonly reused: boolean;
+  /**
+   * Whether the backend may have been closing it when the request was sent: nothing else was under way on it, and something
+   * had been before. That it is gone then says nothing against the backend.
+   */
+  readonly maybeStale: boolean;
   /**
    * Begins a request. With a body (`bodyLength` is not 0) its head may wait for the first piece, to go out in one write
    * with it: `flushHead` where that is not at hand.

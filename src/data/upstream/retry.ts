@@ -1,11 +1,11 @@
 // Whether a failed attempt at a backend may be made again without the risk of doing something twice.
 
 import type { RetrySpec } from "../../config/snapshot.ts";
-import type { ErrorCode } from "../../core/errors.ts";
+import { ERRORS, type ErrorCode } from "../../core/errors.ts";
 
 export interface Attempt {
   readonly method: string;
-  /** Nothing of a request was sent: there was no connection to send it on. */
+  /** No backend has looked at any of the request. */
   readonly unsent: boolean;
   /** What was sent of the request body is kept, or nothing was. */
   readonly repeatable: boolean;
@@ -20,13 +20,18 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
+/** Whether the backend has looked at nothing of the request: there was no connection to send it on, or it said so. */
+export function isUnseen(code: ErrorCode): boolean {
+  return ERRORS[code].retry === "always";
+}
+
 /**
- * Moving on: a request that was never sent may go to another backend, whatever it is. Repeating: one that was sent may
+ * Moving on: a request that no backend has looked at may go to another backend, whatever it is. Repeating: one that was sent may
  * have been carried out, so it has to be idempotent, and the route has to want it. The caller asks the retry budget.
  */
 export function mayRetry(code: ErrorCode, attempt: Attempt, retry: RetrySpec): "moves on" | "repeats" | "no" {
   if (!attempt.repeatable) return "no";
-  if (attempt.unsent) return code === "connect_failed" || code === "connect_timeout" ? "moves on" : "no";
+  if (attempt.unsent) return isUnseen(code) ? "moves on" : "no";
   if (attempt.sent >= retry.attempts || !isIdempotent(attempt.method)) return "no";
   switch (code) {
     case "upstream_closed":

@@ -24,6 +24,7 @@ const HEAD: OutgoingHead = {
   method: "GET",
   upgrade: null,
   bodyLength: 0,
+  fieldsFor: () => [":method", "GET", ":scheme", "http", ":authority", "test", ":path", "/"],
   textFor: () => "GET / HTTP/1.1\r\nHost: test\r\n\r\n",
 };
 
@@ -44,7 +45,7 @@ export class TestUser implements BackendUser {
   /** Asks on a connection of the pool, now or when that is connected. Null where the pool has none. */
   static ask(pool: BackendPool, preferNew = false): TestUser | null {
     const user = new TestUser();
-    user.connection = pool.acquire(user, 1000, preferNew);
+    user.connection = pool.acquire(user, 1000, preferNew) as Http1Connection | null;
     if (user.connection === null) return null;
     const { socket } = user.connection;
     if (!closings.has(user.connection)) {
