@@ -35,7 +35,7 @@ const MS_PER_UNIT = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const MOST_REQUESTS = 1_000_000;
 const MOST_PERIOD_MS = 30 * MS_PER_UNIT.d;
 
-interface RateValue {
+export interface RateValue {
   readonly requests: number;
   readonly periodMs: number;
 }
