@@ -13,7 +13,7 @@ routing:
   hello: { path: /hello, respond: { body: "from the tarball" } }
 `;
 
-const PACKED = ["CHANGELOG.md", "LICENSE", "README.md", "bin", "docs", "package.json"];
+const PACKED = ["CHANGELOG.md", "LICENSE", "README.md", "bin", "docs", "package.json", "packaging"];
 const BUILT_FROM = ["src", "tsconfig.json", "tsconfig.build.json"];
 
 /** Packs a copy of the project, so that no `dist` appears in this one; resolves with the path of the tarball. */
