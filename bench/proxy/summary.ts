@@ -19,7 +19,7 @@ export interface Ratio {
   readonly high: number;
 }
 
-export function cpuRatio(result: CaseResult, name: string, reference: string): Ratio | null {
+export function cpuRatio(result: Pick<CaseResult, "samples">, name: string, reference: string): Ratio | null {
   const ours = result.samples[name];
   const theirs = result.samples[reference];
   if (ours === undefined || theirs === undefined || name === reference) return null;
@@ -83,7 +83,7 @@ export function errorCount(samples: readonly Sample[]): number {
   return samples.reduce((sum, sample) => sum + sample.errors, 0);
 }
 
-function formatRatio(ratio: Ratio | null): string {
+export function formatRatio(ratio: Ratio | null): string {
   return ratio === null
     ? ""
     : `${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
