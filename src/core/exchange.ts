@@ -7,6 +7,9 @@ import type { ConnectionEnds } from "./ip.ts";
 /** A body whose length is not known before its end. */
 export const UNKNOWN_LENGTH = -1;
 
+/** As much as the buffer of a writable stream takes before it asks for patience: with more, it says when all is out. */
+export const LENT_BYTES = 65_536;
+
 /** A request head that passed every rule of docs/http-rules.md. */
 export interface RequestHead {
   readonly method: string;
@@ -67,11 +70,12 @@ export interface ClientStream {
   sendInformational(head: ResponseHead): void;
   /**
    * Sends the head and what there is of the body. Returns false when the client is slow: wait for `onClientDrain`.
-   * A chunk is copied if it has to outlive the call, here as in `sendBody`.
+   * A chunk is copied if it has to outlive the call, here as in `sendBody`, unless it is `lent`: then it stays as it is
+   * until true is returned or `onClientDrain` comes, or for good where it is shorter than LENT_BYTES.
    */
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean;
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent?: boolean): boolean;
   /** Never called with an empty chunk. */
-  sendBody(chunk: Buffer): boolean;
+  sendBody(chunk: Buffer, lent?: boolean): boolean;
   sendEnd(trailers: HeaderList | null): void;
   /** Ends the exchange where no honest response can be finished any more. */
   cut(): void;

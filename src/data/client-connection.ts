@@ -81,15 +81,19 @@ export abstract class ClientConnection extends Timed {
   }
 
   /** One write for a small piece, one gathered write for a large one; with text before and behind it. */
-  protected writePiece(before: string, piece: Buffer, after: string): void {
+  protected writePiece(before: string, piece: Buffer, after: string, lent = false): void {
     const { socket, thread } = this;
     if (piece.length <= SMALL_BODY_BYTES) {
       socket.write(before + piece.toString("latin1") + after, "latin1");
       return;
     }
+    if (lent && before === "" && after === "") {
+      socket.write(piece);
+      return;
+    }
     socket.cork();
     if (before !== "") socket.write(before, "latin1");
-    socket.write(thread.sendBuffer.copy(piece));
+    socket.write(lent ? piece : thread.sendBuffer.copy(piece));
     if (after !== "") socket.write(after, "latin1");
     socket.uncork();
     thread.sendBuffer.sent(socket);

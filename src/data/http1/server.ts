@@ -339,7 +339,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       this.socket.write(informationalText(head, null), "latin1");
   }
 
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
     const exchange = this.#exchange!;
     const { method, protocol } = exchange.request;
     exchange.status = head.status;
@@ -354,16 +354,16 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       this.socket.write(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text, "latin1");
     } else {
       exchange.bytesOut += body.length;
-      this.#writeBody(text, body, last);
+      this.#writeBody(text, body, last, lent);
     }
     if (last) this.#responseEnded();
     return this.#flowing();
   }
 
-  sendBody(chunk: Buffer): boolean {
+  sendBody(chunk: Buffer, lent = false): boolean {
     if (this.#framing === FRAME_NONE) return true;
     this.#exchange!.bytesOut += chunk.length;
-    this.#writeBody("", chunk, false);
+    this.#writeBody("", chunk, false, lent);
     return this.#flowing();
   }
 
@@ -372,10 +372,11 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#responseEnded();
   }
 
-  #writeBody(before: string, body: Buffer, last: boolean): void {
+  #writeBody(before: string, body: Buffer, last: boolean, lent: boolean): void {
     if (this.#framing === FRAME_CHUNKED) {
-      this.writePiece(before + chunkStart(body.length), body, last ? `\r\n${LAST_CHUNK}` : "\r\n");
-    } else this.writePiece(before, body, "");
+      const end = last ? `\r\n${LAST_CHUNK}` : "\r\n";
+      this.writePiece(before + chunkStart(body.length), body, end, lent);
+    } else this.writePiece(before, body, "", lent);
   }
 
   #flowing(): boolean {

@@ -33,12 +33,12 @@ export abstract class ClientLayer implements ClientStream {
     this.next.sendInformational(head);
   }
 
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
-    return this.next.sendHead(head, body, last);
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
+    return this.next.sendHead(head, body, last, lent);
   }
 
-  sendBody(chunk: Buffer): boolean {
-    return this.next.sendBody(chunk);
+  sendBody(chunk: Buffer, lent = false): boolean {
+    return this.next.sendBody(chunk, lent);
   }
 
   sendEnd(trailers: HeaderList | null): void {

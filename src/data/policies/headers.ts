@@ -41,9 +41,9 @@ class ResponseHeaders extends ClientLayer {
     this.#exchange = exchange;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent?: boolean): boolean {
     applyRules(this.#rules, head.headers, this.#exchange);
-    return this.next.sendHead(head, body, last);
+    return this.next.sendHead(head, body, last, lent);
   }
 
   override switchProtocols(head: ResponseHead, protocol: string): TunnelEnd {

@@ -3,53 +3,42 @@
 
 import { read } from "node:fs";
 import { GatewayError } from "../../core/errors.ts";
-import type { Action, Exchange } from "../../core/exchange.ts";
+import { type Action, type Exchange, LENT_BYTES } from "../../core/exchange.ts";
 import { failExchange } from "../pipeline.ts";
 import { closeFile, fileError } from "./file-system.ts";
 import type { Part, Piece } from "./parts.ts";
+import { SMALL_READ_BYTES } from "./read-buffers.ts";
+import type { Site } from "./site.ts";
 
-/** Of one read. A client that is slow to take it holds so much. */
-const READ_BYTES = 65_536;
+/** A client that takes a piece within this gets larger ones. On the clock of deadlines, which moves by 100. */
+const FAST_MS = 100;
 
-/** Buffers for reading, used again by the streams of one route. */
-export class ReadBuffers {
-  readonly #free: Buffer[] = [];
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
-  }
-
-  giveBack(buffer: Buffer): void {
-    if (this.#free.length < MOST_FREE) this.#free.push(buffer);
-  }
-}
-
-const MOST_FREE = 16;
 const NOTHING: Piece = { before: "", start: 0, end: 0 };
 
 export class FileStream implements Action {
-  readonly #buffers: ReadBuffers;
+  readonly #site: Site;
   readonly #exchange: Exchange;
   readonly #fd: number;
   readonly #part: Part;
-  readonly #buffer: Buffer;
+  /** Being read into, or lent to the client. */
+  #buffer: Buffer | null = null;
   #next = 0;
-  #piece: Piece = NOTHING;
+  #piece = NOTHING;
   /** The next byte of the file. */
   #at = 0;
   #reading = false;
-  /** For the client. */
-  #waiting = false;
+  /** For the client, since then; negative while there is nothing to wait for. */
+  #waitingSince = -1;
+  #fast = false;
   #headSent = false;
   #over = false;
 
   /** Takes over the open file. */
-  constructor(buffers: ReadBuffers, exchange: Exchange, fd: number, part: Part) {
-    this.#buffers = buffers;
+  constructor(site: Site, exchange: Exchange, fd: number, part: Part) {
+    this.#site = site;
     this.#exchange = exchange;
     this.#fd = fd;
     this.#part = part;
-    this.#buffer = buffers.take();
     exchange.action = this;
   }
 
@@ -71,13 +60,16 @@ export class FileStream implements Action {
       }
       this.#piece = piece;
       this.#at = piece.start;
-      if (piece.before !== "" && !this.#send(Buffer.from(piece.before, "latin1"))) return;
+      if (piece.before !== "" && !this.#send(Buffer.from(piece.before, "latin1"), false)) return;
     }
   }
 
   #read(): void {
+    this.#giveBack();
+    const rest = this.#piece.end - this.#at;
+    this.#buffer = this.#site.buffers.take(this.#fast && rest > SMALL_READ_BYTES);
     this.#reading = true;
-    const length = Math.min(READ_BYTES, this.#piece.end - this.#at);
+    const length = Math.min(rest, this.#buffer.length);
     read(this.#fd, this.#buffer, 0, length, this.#at, (error, bytes) => {
       this.#reading = false;
       if (this.#over) {
@@ -101,17 +93,21 @@ export class FileStream implements Action {
       failExchange(this.#exchange, new GatewayError("file_changed", message));
     } else {
       this.#at += bytes;
-      if (this.#send(this.#buffer.subarray(0, bytes))) this.#goOn();
+      const flows = this.#send(this.#buffer!.subarray(0, bytes), bytes >= LENT_BYTES);
+      if (flows) this.#goOn();
     }
   }
 
   /** Returns false when the client has to be waited for. */
-  #send(chunk: Buffer): boolean {
+  #send(chunk: Buffer, lent: boolean): boolean {
     const { client } = this.#exchange;
     const isFirst = !this.#headSent;
     this.#headSent = true;
-    const flows = isFirst ? client.sendHead(this.#part.head, chunk, false) : client.sendBody(chunk);
-    this.#waiting = !flows;
+    const flows = isFirst
+      ? client.sendHead(this.#part.head, chunk, false, lent)
+      : client.sendBody(chunk, lent);
+    if (flows) this.#fast = true;
+    else this.#waitingSince = this.#site.thread.deadlines.now;
     return flows;
   }
 
@@ -125,19 +121,28 @@ export class FileStream implements Action {
   #letGo(): void {
     this.#over = true;
     closeFile(this.#fd);
-    this.#buffers.giveBack(this.#buffer);
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (this.#buffer !== null) this.#site.buffers.giveBack(this.#buffer);
+    this.#buffer = null;
   }
 
   onClientDrain(): void {
-    if (!this.#waiting) return;
-    this.#waiting = false;
+    if (this.#waitingSince < 0) return;
+    this.#fast = this.#site.thread.deadlines.now - this.#waitingSince <= FAST_MS;
+    this.#waitingSince = -1;
     this.#goOn();
   }
 
   /** A file that is being read is closed after that: its number could be another file's by then. */
   onAborted(): void {
     this.#over = true;
-    if (!this.#reading) this.#letGo();
+    if (this.#reading) return;
+    // Lent to a connection that may not be done with it.
+    if (this.#waitingSince >= 0) this.#buffer = null;
+    this.#letGo();
   }
 
   onRequestBody(): void {}

@@ -18,13 +18,13 @@ export function sendFile(site: Site, exchange: Exchange, form: Representation): 
   const isHead = request.method === "HEAD";
   const { body } = form;
   if ((isHead || body !== null) && !isConditional(request.headers)) {
-    client.sendHead(form.wholeHead(), isHead || form.size === 0 ? null : body, true);
+    client.sendHead(form.wholeHead(), isHead || form.size === 0 ? null : body, true, true);
     return;
   }
   const part = partFor(exchange, form);
   if (part === null) return;
   if (isHead || part.head.bodyLength === 0) client.sendHead(part.head, null, true);
-  else if (body !== null) client.sendHead(part.head, bodyOf(body, part.pieces), true);
+  else if (body !== null) client.sendHead(part.head, bodyOf(body, part.pieces), true, true);
   else new FileOpening(site, exchange).open(form, part);
 }
 
@@ -90,7 +90,7 @@ class FileOpening implements Action {
       // It may have changed since it was looked up: what is open now is what is sent.
       const isSame = stampOf(stats) === form.stamp;
       const now = isSame ? part : partFor(exchange, new Representation(form.path, stats, null, form.facts));
-      if (now !== null) new FileStream(this.#site.buffers, exchange, fd, now).start();
+      if (now !== null) new FileStream(this.#site, exchange, fd, now).start();
       else closeFile(fd);
     } catch (bug) {
       closeFile(fd);

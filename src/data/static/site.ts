@@ -10,8 +10,8 @@ import type { ThreadContext } from "../thread-context.ts";
 import { CacheEntry } from "./file-cache.ts";
 import { decodedPath, isHidden } from "./file-path.ts";
 import { FileRules } from "./file-rules.ts";
-import { ReadBuffers } from "./file-stream.ts";
 import { type Found, isUnchanged, type Look, LookUp, nothing } from "./look-up.ts";
+import { ReadBuffers } from "./read-buffers.ts";
 
 /** How long what was found is taken to be there. */
 const VALID_MS = 1000;
