@@ -9,7 +9,7 @@ import type { ClientTls, TunnelEnd } from "../core/exchange.ts";
 import { type ConnectionEnds, plainAddress } from "../core/ip.ts";
 import type { Arrival } from "./arrival.ts";
 import { SMALL_BODY_BYTES } from "./http1/writer.ts";
-import type { Receive } from "./socket.ts";
+import { type Receive, unsentBytes } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What the deadline of a connection is about; a protocol adds its own, from 2 on. */
@@ -135,17 +135,22 @@ export abstract class ClientConnection extends Timed {
     this.diverted = null;
     this.socket.end();
     if (this.socket.isPaused()) this.socket.resume();
-    this.#unsent = this.socket.writableLength;
+    this.#unsent = unsentBytes(this.socket);
     this.wait(WAIT_CLOSE, this.#unsent > 0 ? this.thread.active.server.writeTimeoutMs : CLOSE_TIMEOUT_MS);
   }
 
   /** What is still being written may go on as long as it gets anywhere. */
   #closeStalled(): void {
-    const unsent = this.socket.writableLength;
-    if (unsent > 0 && unsent !== this.#unsent) {
-      this.#unsent = unsent;
+    if (unsentBytes(this.socket) > 0 && this.tookSome()) {
       this.wait(WAIT_CLOSE, this.thread.active.server.writeTimeoutMs);
     } else this.destroySocket();
+  }
+
+  /** Whether the client took some of what was written since it was last asked, or since `endSocket`. */
+  protected tookSome(): boolean {
+    const before = this.#unsent;
+    this.#unsent = unsentBytes(this.socket);
+    return this.#unsent !== before;
   }
 
   /** With a reset where some of a response was not sent: a close could look like its end (RFC 9112 section 8). */

@@ -105,6 +105,15 @@ export function detachHandle(socket: Socket): AcceptedHandle | null {
   return handle;
 }
 
+/**
+ * Grows less with every byte that the kernel takes. `writableLength` alone does not: it has all of a piece until all of the
+ * piece is out.
+ */
+export function unsentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle: { writeQueueSize?: number } | null };
+  return socket.writableLength + (handle?.writeQueueSize ?? 0);
+}
+
 /** The `onread` of a socket's options. */
 export function onReadOf(buffer: Buffer, reader: SocketReader) {
   return {

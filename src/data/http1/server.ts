@@ -140,6 +140,11 @@ export class ServerConnection extends ClientConnection implements ClientStream {
         if (exchange !== null) this.#checkBodyRate(exchange);
         break;
       case WAIT_CLIENT:
+        // Of a long piece a slow client may have taken some only.
+        if (this.tookSome()) {
+          this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
+          break;
+        }
         if (exchange !== null)
           this.#abort(new GatewayError("client_stalled", "the client took nothing in time"));
         this.destroySocket();
@@ -381,7 +386,10 @@ export class ServerConnection extends ClientConnection implements ClientStream {
 
   #flowing(): boolean {
     if (!this.socket.writableNeedDrain) return true;
-    if (this.#state < CLOSING) this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
+    if (this.#state < CLOSING) {
+      this.tookSome();
+      this.wait(WAIT_CLIENT, this.thread.active.server.writeTimeoutMs);
+    }
     return false;
   }
 
