@@ -16,7 +16,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   "src/core/": { paths: [], builtins: [], packages: [] },
   "src/config/": {
     paths: ["src/core/"],
-    builtins: ["node:crypto", "node:fs", "node:os", "node:path"],
+    builtins: ["node:crypto", "node:fs", "node:os", "node:path", "node:tls"],
     packages: ["yaml", "zod"],
   },
   "src/wire/": { paths: ["src/core/"], types: ["src/config/"], builtins: ["node:tls"], packages: [] },

@@ -25,6 +25,8 @@ test("an empty file compiles to the defaults", () => {
     workers: "auto",
     reusePort: false,
     shutdownTimeoutMs: 30_000,
+    files: [],
+    ocsp: { responder: null, timeoutMs: 10_000 },
     requestedMaxConnections: null,
     resolver: { servers: null, minTtlMs: 1_000, maxTtlMs: 300_000, timeoutMs: 2_000 },
     admin: null,
@@ -32,10 +34,16 @@ test("an empty file compiles to the defaults", () => {
   assert.deepEqual(snapshot, {
     version: 1,
     server: {
-      listeners: [{ host: "0.0.0.0", port: 8080, backlog: 4096, proxyProtocol: false, tls: null }],
+      listeners: [
+        { host: "0.0.0.0", port: 8080, backlog: 4096, proxyProtocol: false, h2c: false, tls: null },
+      ],
       maxConnections: Number.MAX_SAFE_INTEGER,
       maxConnectionsPerClient: null,
       unusedBackendConnections: Number.MAX_SAFE_INTEGER,
+      http2: { enabled: true, maxStreams: 128, streamWindowBytes: 65_536, maxResets: 200 },
+      redirectToHttps: false,
+      httpsPort: null,
+      hsts: null,
       readTimeoutMs: 30_000,
       writeTimeoutMs: 30_000,
       keepAliveTimeoutMs: 75_000,
@@ -218,8 +226,8 @@ server:
   proxy_protocol: true
   listeners: [{ host: a, port: 1 }, { host: "::", port: 2, backlog: 3, proxy_protocol: false }]`;
   assert.deepEqual(loaded(text).snapshot.server.listeners, [
-    { host: "a", port: 1, backlog: 9, proxyProtocol: true, tls: null },
-    { host: "::", port: 2, backlog: 3, proxyProtocol: false, tls: null },
+    { host: "a", port: 1, backlog: 9, proxyProtocol: true, h2c: false, tls: null },
+    { host: "::", port: 2, backlog: 3, proxyProtocol: false, h2c: false, tls: null },
   ]);
   assert.equal(loaded("server: { proxy_protocol: true }").snapshot.server.listeners[0]!.proxyProtocol, true);
 });

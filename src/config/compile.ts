@@ -2,17 +2,16 @@
 // what only the control thread needs. Runs anywhere.
 
 import { compileStatic } from "./compile-static.ts";
-import { compileTls, usesTls } from "./compile-tls.ts";
+import { compileTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
 import { hashKey } from "./hash-key.ts";
-import type { PemFiles } from "./pem-files.ts";
+import type { PemFiles, ReadFile } from "./pem-files.ts";
 import { bodyBytesOf } from "./policies/body-limit.ts";
 import { compilePolicies } from "./policies/policies.ts";
 import { findRunAs, type RunAsSpec } from "./run-as.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
 import type {
   ActionSpec,
-  ListenerTls,
   ProxySpec,
   ProxyTimeouts,
   RespondSpec,
@@ -28,13 +27,23 @@ export interface GatewaySpec {
   readonly workers: number | "auto";
   readonly reusePort: boolean;
   readonly shutdownTimeoutMs: number;
+  /** Those with certificates and keys that the snapshot was made of. */
+  readonly files: readonly ReadFile[];
   /** Null for as many as the open-file limit allows. */
   readonly requestedMaxConnections: number | null;
   /** Null to stay who it was started as. */
   readonly runAs: RunAsSpec | null;
   readonly resolver: ResolverSpec;
+  /** Null for no OCSP stapling. */
+  readonly ocsp: OcspSpec | null;
   /** Null for no admin API. */
   readonly admin: AdminSpec | null;
+}
+
+export interface OcspSpec {
+  /** Null for the one in the certificate. */
+  readonly responder: string | null;
+  readonly timeoutMs: number;
 }
 
 export interface ResolverSpec {
@@ -75,7 +84,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
   return {
     snapshot: {
       version: 1,
-      server: compileServer(config, usesTls(config) ? compileTls(config, files) : null),
+      server: compileServer(config, files),
       upstreams: order.upstreams.map((name) => {
         // Names may be those of what every object has.
         const rules = Object.hasOwn(config.upstreams, name) ? config.upstreams[name]! : null;
@@ -93,6 +102,8 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
       workers: server.workers,
       reusePort: server.reuse_port,
       shutdownTimeoutMs: server.shutdown_timeout,
+      files: files.read,
+      ocsp: compileOcsp(config.ssl),
       requestedMaxConnections: server.max_conn ?? null,
       runAs: server.run_as === undefined ? null : compileRunAs(server.run_as),
       resolver: {
@@ -106,18 +117,23 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
   };
 }
 
-function compileServer({ server, ssl, limits }: Config, tls: ListenerTls | null): ServerSpec {
+function compileServer(config: Config, files: PemFiles): ServerSpec {
+  const { server, ssl, limits } = config;
   const { backlog, proxy_protocol: proxyProtocol, h2c, http2 } = server;
-  const standardTls = ssl.enabled ? tls : null;
+  const tls = compileTls(config, files);
+  const listeners: readonly ListenerConfig[] = server.listeners ?? [{ host: server.host, port: server.port }];
   return {
-    listeners: server.listeners?.map((own) => ({
+    listeners: listeners.map((own, i) => ({
       host: own.host,
       port: own.port,
       backlog: own.backlog ?? backlog,
       proxyProtocol: own.proxy_protocol ?? proxyProtocol,
       h2c: own.h2c ?? h2c,
-      tls: own.tls === undefined ? standardTls : own.tls ? tls : null,
-    })) ?? [{ host: server.host, port: server.port, backlog, proxyProtocol, h2c, tls: standardTls }],
+      tls: tls[i]!,
+    })),
+    redirectToHttps: ssl.redirect_http,
+    httpsPort: ssl.redirect_port ?? null,
+    hsts: hstsOf(ssl),
     maxConnections: server.max_conn ?? Number.MAX_SAFE_INTEGER,
     maxConnectionsPerClient: server.max_conn_per_client ?? null,
     unusedBackendConnections: Number.MAX_SAFE_INTEGER,
@@ -143,6 +159,19 @@ function compileRunAs(text: string): RunAsSpec {
   const found = findRunAs(text);
   if ("problem" in found) throw new Error(found.problem);
   return found.runAs;
+}
+
+type ListenerConfig = NonNullable<Config["server"]["listeners"]>[number];
+
+/** RFC 6797 section 6.1. */
+function hstsOf({ hsts }: Config["ssl"]): string | null {
+  if (hsts === undefined || !hsts.enabled) return null;
+  const subdomains = hsts.include_subdomains ? "; includeSubDomains" : "";
+  return `max-age=${hsts.max_age}${subdomains}${hsts.preload ? "; preload" : ""}`;
+}
+
+function compileOcsp({ ocsp }: Config["ssl"]): OcspSpec | null {
+  return ocsp.enabled ? { responder: ocsp.responder ?? null, timeoutMs: ocsp.timeout } : null;
 }
 
 function compileAdmin(admin: Config["admin"]): AdminSpec | null {

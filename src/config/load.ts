@@ -20,6 +20,8 @@ export type LoadResult =
       readonly snapshot: SnapshotPlan;
       readonly gateway: GatewaySpec;
       readonly warnings: readonly Problem[];
+      /** The same text once more, with the files that it names as they are then. */
+      readonly again: () => LoadResult;
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
@@ -47,8 +49,9 @@ export function loadConfigText(text: string, file: string, environment: Environm
   const findings = [...ofSchema, ...relationProblems(root, files)];
   const problems = [...source.problems, ...findings.map(source.problemOf)].sort(byPlace);
   if (config === null || problems.length > 0) return { ok: false, problems };
-  const warnings = collectWarnings(root).map(source.problemOf).sort(byPlace);
-  return { ok: true, ...compile(config, orderOf(root), files), warnings };
+  const warnings = collectWarnings(root, files, Date.now()).map(source.problemOf).sort(byPlace);
+  const again = () => loadConfigText(text, file, environment);
+  return { ok: true, ...compile(config, orderOf(root), files), warnings, again };
 }
 
 function orderOf(root: SourceNode): NameOrder {

@@ -1,9 +1,15 @@
 // The files with certificates and keys that a configuration names. Each is read once, so that what was checked is what is
 // used. Runs in the control thread and the CLI.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 export type PemKind = "CERTIFICATE" | "PRIVATE KEY";
+
+export interface ReadFile {
+  readonly path: string;
+  /** Of `stampOf`, before it was read. */
+  readonly stamp: string;
+}
 
 type PemFile = { readonly text: string } | { readonly fault: string };
 
@@ -13,6 +19,8 @@ const SEQUENCE = 0x30;
 
 export class PemFiles {
   readonly #files = new Map<string, PemFile>();
+  /** All that were asked for. */
+  readonly read: ReadFile[] = [];
 
   /** Why the file cannot be used as one with such a thing in it, or null. */
   fault(path: string, kind: PemKind): string | null {
@@ -30,6 +38,7 @@ export class PemFiles {
   #file(path: string): PemFile {
     let file = this.#files.get(path);
     if (file === undefined) {
+      this.read.push({ path, stamp: stampOf(path) });
       file = readPem(path);
       this.#files.set(path, file);
     }
@@ -42,6 +51,16 @@ function readPem(path: string): PemFile {
     return { text: readFileSync(path, "utf8") };
   } catch (error) {
     return { fault: `cannot read the file: ${readFault(error)}` };
+  }
+}
+
+/** Another text for each state of a file; empty where there is no such file. */
+export function stampOf(path: string): string {
+  try {
+    const { mtimeNs, size, ino } = statSync(path, { bigint: true });
+    return `${mtimeNs} ${size} ${ino}`;
+  } catch {
+    return "";
   }
 }
 

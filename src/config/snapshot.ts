@@ -52,6 +52,12 @@ export interface ServerSpec {
   /** It was asked for: where a trusted proxy sends it, it is believed before X-Forwarded-For. */
   readonly realIpHeaderFirst: boolean;
   readonly trustedProxies: readonly Cidr[];
+  /** Clients of plain HTTP are sent to https. */
+  readonly redirectToHttps: boolean;
+  /** Where clients find https; null for the port of the first TLS listener. */
+  readonly httpsPort: number | null;
+  /** Strict-Transport-Security, or null. */
+  readonly hsts: string | null;
   /** Limits on a request before its route is known. */
   readonly requestLineBytes: number;
   readonly headerBytes: number;
@@ -85,13 +91,26 @@ export interface ListenerSpec {
 export interface ListenerTls {
   /** The first one is for clients that name no host, or one that none is for. */
   readonly certificates: readonly CertificateSpec[];
+  readonly minVersion: "TLSv1.2" | "TLSv1.3";
+  readonly maxVersion: "TLSv1.2" | "TLSv1.3";
+  /** As OpenSSL wants them, as are the curves. */
+  readonly ciphers: string;
+  readonly curves: string;
+  /** Null where clients are not asked for a certificate. `ca` is PEM. */
+  readonly client: { readonly ca: string; readonly required: boolean } | null;
 }
 
 export interface CertificateSpec {
+  /** As the configuration names it, for messages. */
+  readonly file: string;
   /** PEM: the certificate of the server, and those between it and its authority. */
   readonly cert: string;
   /** PEM. */
   readonly key: string;
+  /** Lower case; `*.example.com` for a wildcard. */
+  readonly names: readonly string[];
+  /** SHA-256 of the certificate, as OpenSSL writes it. */
+  readonly id: string;
 }
 
 /** The rules of an upstream, as the file has them. */

@@ -1,8 +1,10 @@
 // What a sound configuration asks for that will not happen, said once for each kind of setting. Runs anywhere.
 
 import { atKey, type Finding } from "./finding.ts";
+import type { PemFiles } from "./pem-files.ts";
 import { quote } from "./problem.ts";
 import { entriesOf } from "./settings.ts";
+import { tlsWarnings } from "./tls-warnings.ts";
 import type { SourceNode } from "./tree.ts";
 
 interface Notice {
@@ -19,7 +21,8 @@ const OF_BALANCERS = [
   ["sticky", "sticky"],
 ] as const;
 
-export function collectWarnings(root: SourceNode): readonly Finding[] {
+/** `files` have the certificates, which are good for so long. */
+export function collectWarnings(root: SourceNode, files: PemFiles, nowMs: number): readonly Finding[] {
   const notices = new Map<string, Notice>();
   const notice: Notify = (node, message) => {
     if (node === undefined) return;
@@ -51,10 +54,11 @@ export function collectWarnings(root: SourceNode): readonly Finding[] {
   if (routes === root || routes.children.size === 0)
     notice(routes, "no routes: every request is answered with 404");
 
-  return [...notices.values()].map(({ node, message, count }) => {
+  const ofKinds = [...notices.values()].map(({ node, message, count }) => {
     const others = count === 2 ? "1 more place" : `${count - 1} more places`;
     return atKey(node, count === 1 ? message : `${message} (here and in ${others})`);
   });
+  return [...ofKinds, ...tlsWarnings(root, files, nowMs)];
 }
 
 function balancersOf({ children }: SourceNode): unknown[] {

@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { Snapshot } from "../config/snapshot.ts";
-import type { CachePurge, DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
+import type { CachePurge, DataThreadData, FromDataThread, TlsUpdate, ToDataThread } from "../wire/control.ts";
 import type { Log } from "./log.ts";
 
 // The same ending as this file: source by type stripping, or compiled.
@@ -65,6 +65,10 @@ export class DataThread {
   async purgeCaches(purge: CachePurge): Promise<number> {
     const answer = await this.#ask({ type: "purge", purge }, "purged");
     return answer?.dropped ?? 0;
+  }
+
+  updateTls(tls: TlsUpdate): void {
+    this.#send({ type: "tls", tls });
   }
 
   roomMade(upstream: string): void {

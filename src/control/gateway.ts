@@ -9,7 +9,7 @@ import type { RunAsSpec } from "../config/run-as.ts";
 import type { ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
 import { createMetrics, type GatewayMetrics } from "../core/metrics.ts";
 import { ClientCounts, createClientCounts } from "../core/shared/client-counts.ts";
-import type { CachePurge } from "../wire/control.ts";
+import type { CachePurge, TlsUpdate } from "../wire/control.ts";
 import { Admin, type AdminChange } from "./admin/admin.ts";
 import { LiveView } from "./admin/live-view.ts";
 import { DataThread } from "./data-thread.ts";
@@ -22,6 +22,8 @@ import { RateLimits } from "./rate-limits.ts";
 import { settleRoutes, settleServer } from "./settle.ts";
 import { SpareSockets } from "./spare-sockets.ts";
 import { StateFolder } from "./state-folder.ts";
+import { FileWatch } from "./tls/file-watch.ts";
+import { TicketKeys } from "./tls/ticket-keys.ts";
 import { Upstreams } from "./upstreams.ts";
 
 /** Gives the configuration, anew each time it is asked. */
@@ -59,11 +61,15 @@ export class Gateway {
   readonly #cacheChanges: SharedArrayBuffer;
   readonly #view: LiveView;
   readonly #admin: Admin;
+  readonly #tickets = new TicketKeys(() => this.#updateTls());
+  readonly #files = new FileWatch(() => this.#readFilesAgain());
   #names: Names | null = null;
   /** Going over to the addresses of `#names` has its turn after a reload. */
   #isToFollow = false;
   /** The configuration that was accepted last, and what it became on this machine. */
   #plan: SnapshotPlan;
+  /** Loads the text of that configuration once more. */
+  #again: ConfigSource;
   #snapshot: Snapshot;
   #reloading: Promise<unknown> = Promise.resolve();
   #purging: Promise<unknown> = Promise.resolve();
@@ -92,8 +98,9 @@ export class Gateway {
   }
 
   private constructor(source: ConfigSource, log: Log, runAs: RunAsSpec | null, loaded: Loaded) {
-    const { gateway: spec, snapshot: plan } = loaded;
+    const { gateway: spec, snapshot: plan, again } = loaded;
     this.#source = source;
+    this.#again = again;
     this.#log = log;
     this.#gateway = spec;
     this.#runAs = runAs;
@@ -133,7 +140,16 @@ export class Gateway {
 
   /** Swaps to the configuration as it is now. Returns whether it was accepted; if not, nothing has changed. */
   reload(): Promise<boolean> {
-    const next = this.#reloading.then(() => (this.#stopping === null ? this.#reload() : false));
+    return this.#reloadFrom(this.#source, "configuration");
+  }
+
+  /** Files with certificates or keys have changed. What else is new in the file of the configuration has to wait. */
+  #readFilesAgain(): void {
+    void this.#reloadFrom(() => this.#again(), "certificates");
+  }
+
+  #reloadFrom(source: ConfigSource, what: "configuration" | "certificates"): Promise<boolean> {
+    const next = this.#reloading.then(() => (this.#stopping === null ? this.#reload(source, what) : false));
     this.#reloading = next.catch(() => undefined);
     return next;
   }
@@ -141,6 +157,14 @@ export class Gateway {
   /** How long `stop` waits for what is under way. */
   get shutdownTimeoutMs(): number {
     return this.#gateway.shutdownTimeoutMs;
+  }
+
+  #updateTls(): void {
+    for (const thread of this.#threads) thread.updateTls(this.#tlsUpdate);
+  }
+
+  get #tlsUpdate(): TlsUpdate {
+    return { ticketKeys: this.#tickets.current };
   }
 
   reopenLogs(): void {
@@ -191,6 +215,7 @@ export class Gateway {
     }
     this.#names = names;
     this.#plan = settled;
+    this.#files.watch(spec.files);
     before?.stop();
     this.#view.lifecycle = "ready";
     await admin.commit();
@@ -254,11 +279,12 @@ export class Gateway {
     });
   }
 
-  async #reload(): Promise<boolean> {
-    const loaded = this.#source();
+  async #reload(source: ConfigSource, what: "configuration" | "certificates"): Promise<boolean> {
+    const goesOn = what === "configuration" ? "the one before goes on" : "those before go on";
+    const loaded = source();
     if (!loaded.ok) {
       for (const problem of loaded.problems) this.#log.error(formatProblem(problem));
-      this.#log.error("configuration not reloaded: the one before goes on");
+      this.#log.error(`${what} not reloaded: ${goesOn}`);
       return false;
     }
     for (const warning of loaded.warnings) this.#log.warn(formatProblem(warning));
@@ -276,12 +302,13 @@ export class Gateway {
       await this.#go(loaded.snapshot, loaded.gateway);
     } catch (error) {
       this.#log.error(reasonOf(error));
-      this.#log.error("configuration not reloaded: the one before goes on");
+      this.#log.error(`${what} not reloaded: ${goesOn}`);
       return false;
     }
     this.#gateway = { ...loaded.gateway, workers, reusePort, runAs };
+    this.#again = loaded.again;
     const ms = Math.round(performance.now() - started);
-    this.#log.info({ version: this.#snapshot.version, ms }, "configuration reloaded");
+    this.#log.info({ version: this.#snapshot.version, ms }, `${what} reloaded`);
     return true;
   }
 
@@ -293,6 +320,7 @@ export class Gateway {
       metrics: this.metrics.shared,
       clients: this.#clients,
       cacheChanges: this.#cacheChanges,
+      tls: this.#tlsUpdate,
       reusePort: this.#reusePort,
     };
     return new DataThread(data, this.#log);
@@ -348,6 +376,8 @@ export class Gateway {
   async #terminate(): Promise<void> {
     this.#stopping ??= Promise.resolve(0);
     this.#health.stop();
+    this.#tickets.stop();
+    this.#files.stop();
     this.#names?.stop();
     await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));

@@ -64,6 +64,12 @@ export const Counter = {
   cacheEntries: 32,
   /** Bytes that they take. */
   cacheBytes: 33,
+  /** TLS handshakes with clients that were accepted. */
+  tlsHandshakes: 34,
+  /** Those among them that went on with an earlier session. */
+  tlsResumptions: 35,
+  /** Handshakes that failed for the certificate of the client. */
+  refusedClientCertificates: 36,
 } as const;
 
 export type CounterName = keyof typeof Counter;

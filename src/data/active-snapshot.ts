@@ -17,10 +17,12 @@ import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import { createStatic } from "./actions/static.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
+import { HttpsOnly } from "./https-only.ts";
 import { failExchange } from "./pipeline.ts";
 import { Caches } from "./policies/caches.ts";
 import { createPolicies, type PolicySetting } from "./policies/policies.ts";
 import { createRouter, type Router } from "./router/router.ts";
+import { tlsProtocols } from "./serve.ts";
 import type { ThreadContext } from "./thread-context.ts";
 import { TlsServer } from "./tls/server.ts";
 import { Backend } from "./upstream/backend.ts";
@@ -41,6 +43,7 @@ export class ActiveSnapshot {
   readonly pools = new Map<string, BackendPool>();
   /** By the name of the upstream. A queue lives on where its shared memory does. */
   readonly queues = new Map<string, Queue>();
+  readonly httpsOnly: HttpsOnly | null;
   /** Those of its listeners. */
   readonly tlsServers: ReadonlyMap<ListenerTls | null, TlsServer>;
   readonly caches: Caches;
@@ -54,7 +57,8 @@ export class ActiveSnapshot {
       headerBytes: spec.server.headerBytes,
       headerCount: spec.server.headerCount,
     };
-    this.tlsServers = tlsServersOf(spec.server);
+    this.httpsOnly = HttpsOnly.of(spec.server);
+    this.tlsServers = tlsServersOf(spec.server, thread);
     const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
     if (spec.accessLog === null) this.accessLog = null;
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
@@ -147,10 +151,15 @@ const NO_ROUTE: RouteSpec = {
   minBodyRate: 0,
 };
 
-function tlsServersOf({ listeners, http2 }: ServerSpec): Map<ListenerTls | null, TlsServer> {
+function tlsServersOf(
+  { listeners, http2 }: ServerSpec,
+  thread: ThreadContext,
+): Map<ListenerTls | null, TlsServer> {
   const servers = new Map<ListenerTls | null, TlsServer>();
-  for (const { tls } of listeners)
-    if (tls !== null && !servers.has(tls)) servers.set(tls, new TlsServer(tls, http2.enabled));
+  for (const { tls } of listeners) {
+    if (tls === null || servers.has(tls)) continue;
+    servers.set(tls, new TlsServer(tls, tlsProtocols(http2.enabled), thread.tls));
+  }
   return servers;
 }
 

@@ -15,9 +15,9 @@ import { admitClient, refuse, TOO_MANY_OF_CLIENT } from "./refusal.ts";
 import { serve } from "./serve.ts";
 import { type AcceptedHandle, acceptSocket, detachHandle } from "./socket.ts";
 import type { OpenConnection, ThreadContext } from "./thread-context.ts";
+import { handshakeFault, PLAIN_HTTP_ANSWER, speaksHttp, wantsCertificate } from "./tls/handshake-fault.ts";
 import type { TlsServer } from "./tls/server.ts";
 import { TlsServerSocket } from "./tls/server-socket.ts";
-import { faultText } from "./tls-failure.ts";
 
 /** What a listener says of the connections it accepts. */
 export interface Opening {
@@ -98,8 +98,12 @@ export class IncomingConnection extends Timed implements OpenConnection {
     else this.destroy();
   };
 
-  readonly #failed = (error: NodeJS.ErrnoException): void => {
-    if (this.#socket instanceof TlsServerSocket) this.#handshakeFailed(faultText(error));
+  readonly #failed = (error: Error): void => {
+    if (this.#socket instanceof TlsServerSocket) {
+      if (speaksHttp(error)) this.#socket.sendPlain(PLAIN_HTTP_ANSWER);
+      if (wantsCertificate(error)) this.#thread.metrics.add(Counter.refusedClientCertificates);
+      this.#handshakeFailed(handshakeFault(error));
+    }
     this.destroy();
   };
 
@@ -169,9 +173,12 @@ export class IncomingConnection extends Timed implements OpenConnection {
   #secured(tls: TlsServer, socket: TlsServerSocket): void {
     const client = tls.clientOf(socket);
     if (typeof client === "string") {
+      this.#thread.metrics.add(Counter.refusedClientCertificates);
       this.#handshakeFailed(client);
       return;
     }
+    this.#thread.metrics.add(Counter.tlsHandshakes);
+    if (socket.isSessionReused()) this.#thread.metrics.add(Counter.tlsResumptions);
     socket.handshakeAccepted();
     this.#handshakeOver = true;
     this.#goOn(client);

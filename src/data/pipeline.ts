@@ -18,6 +18,7 @@ export function beginExchange(thread: ThreadContext, exchange: Exchange): void {
     const { request } = exchange;
     const { active } = thread;
     identifyClient(exchange, active.server);
+    if (active.httpsOnly?.answers(exchange) === true) return;
     const path = request.path === "*" ? "/" : request.path;
     const { router, fallback } = active;
     const route = router.match(request.host, path, request.method, request.headers) ?? fallback;

@@ -10,7 +10,11 @@ import { HeadParser } from "./http1/head-parser.ts";
 import { Changes } from "./policies/cache-changes.ts";
 import type { Reporter } from "./reporter.ts";
 import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
+
 import { FileCache } from "./static/file-cache.ts";
+
+import { TlsState } from "./tls/state.ts";
+
 import { Wake } from "./wake.ts";
 
 /** A connection of a client, as the thread knows it. */
@@ -39,6 +43,7 @@ export class ThreadContext {
   readonly sendBuffer = new SendBuffer();
   /** What is kept of the files that routes serve. */
   readonly files = new FileCache();
+  readonly tls: TlsState;
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<OpenConnection>();
@@ -55,6 +60,7 @@ export class ThreadContext {
     this.threads = data.threads;
     this.metrics = threadMetrics(data.metrics, data.index);
     this.reporter = reporter;
+    this.tls = new TlsState(data.tls);
     this.clients = new ClientCounts(data.clients, data.threads);
     this.wake = new Wake(data.gateway, data.index, data.threads, (upstream, isWanted) => {
       if (isWanted) this.#active?.queues.get(upstream)?.giveWay();

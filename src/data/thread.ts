@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { ListenerSpec, Snapshot } from "../config/snapshot.ts";
 import { GatewayError } from "../core/errors.ts";
-import type { DataThreadData, FromDataThread, ToDataThread } from "../wire/control.ts";
+import type { DataThreadData, FromDataThread, TlsUpdate, ToDataThread } from "../wire/control.ts";
 import { ActiveSnapshot } from "./active-snapshot.ts";
 import { Listener } from "./listener.ts";
 import { Reporter } from "./reporter.ts";
@@ -40,6 +40,9 @@ class DataThread {
         post({ type: "purged", dropped });
         break;
       }
+      case "tls":
+        this.#updateTls(message.tls);
+        break;
       case "room-made":
         this.#context.roomMade(message.upstream);
         break;
@@ -73,6 +76,14 @@ class DataThread {
         version: snapshot.version,
         problem: error instanceof Error ? error.message : String(error),
       });
+    }
+  }
+
+  #updateTls(update: TlsUpdate): void {
+    const { tls, activeOrNull } = this.#context;
+    if (!tls.adopt(update)) return;
+    for (const snapshot of [activeOrNull, this.#prepared]) {
+      for (const server of snapshot?.tlsServers.values() ?? []) server.useTicketKeys(tls.ticketKeys);
     }
   }
 

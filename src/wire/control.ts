@@ -15,8 +15,15 @@ export interface DataThreadData {
   readonly clients: SharedArrayBuffer;
   /** The shared memory of data/policies/cache-changes.ts: an Int32 for each data thread. */
   readonly cacheChanges: SharedArrayBuffer;
+  readonly tls: TlsUpdate;
   /** Several data threads share each port. */
   readonly reusePort: boolean;
+}
+
+/** What changes of TLS towards clients while a snapshot stays. */
+export interface TlsUpdate {
+  /** 48 bytes, the same in all data threads: any of them may resume a session. */
+  readonly ticketKeys: Uint8Array;
 }
 
 export type ToDataThread =
@@ -32,6 +39,7 @@ export type ToDataThread =
   | { readonly type: "reopen-logs" }
   /** Let go of responses that are kept; answered by `purged`. */
   | { readonly type: "purge"; readonly purge: CachePurge }
+  | { readonly type: "tls"; readonly tls: TlsUpdate }
   /** A backend came back: exchanges that wait for the upstream may go to it. */
   | { readonly type: "room-made"; readonly upstream: string }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */

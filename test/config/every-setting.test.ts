@@ -1,6 +1,7 @@
 // A file with every setting there is, and what it is compiled to. Runs in the test process.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { z } from "zod";
 import { configSchema } from "../../src/config/schema/config.ts";
 import type { BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
 import { parseCidr } from "../../src/core/ip.ts";
-import { makeCertificates, type TestCertificates } from "../support/certificates.ts";
+import { makeCertificates, type TestCertificate, type TestCertificates } from "../support/certificates.ts";
 import { loaded } from "../support/loading.ts";
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -79,6 +80,8 @@ describe("a file with every setting", () => {
       workers: 2,
       reusePort: true,
       shutdownTimeoutMs: 4_000,
+      files: gateway.files,
+      ocsp: { responder: "http://127.0.0.1:9999/", timeoutMs: 3_000 },
       requestedMaxConnections: 5_000,
       runAs: { text: "root:root", user: "root", uid: 0, gid: 0 },
       resolver: {
@@ -111,6 +114,9 @@ describe("a file with every setting", () => {
       maxConnectionsPerClient: 50,
       unusedBackendConnections: Number.MAX_SAFE_INTEGER,
       http2: { enabled: false, maxStreams: 64, streamWindowBytes: 131_072, maxResets: 20 },
+      redirectToHttps: true,
+      httpsPort: 8443,
+      hsts: "max-age=600; includeSubDomains; preload",
       readTimeoutMs: 1_000,
       writeTimeoutMs: 2_000,
       keepAliveTimeoutMs: 3_000,
@@ -174,8 +180,20 @@ const PLAIN: BackendPlan = {
   healthCheck: null,
 };
 
-function tlsOf({ server }: TestCertificates): ListenerTls {
-  return { certificates: [{ cert: server.cert, key: server.key }] };
+/** `own` is what the first listener has of its own. */
+function tlsOf({ server, otherServer, ca }: TestCertificates): ListenerTls {
+  const names = ["localhost", "backend.test"];
+  const specOf = ({ certFile: file, cert, key }: TestCertificate) => {
+    return { file, cert, key, names, id: new X509Certificate(cert).fingerprint256 };
+  };
+  return {
+    certificates: [specOf(server), specOf(otherServer)],
+    minVersion: "TLSv1.3",
+    maxVersion: "TLSv1.3",
+    ciphers: "TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES128-GCM-SHA256",
+    curves: "X25519",
+    client: { ca: ca.cert, required: false },
+  };
 }
 
 function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { RUN_AS } from "../run-as.ts";
 import { cidr, duration, freeFieldName, host, size, textLike, truth, wholeNumber } from "../values.ts";
+import { listenerSsl } from "./ssl.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -13,6 +14,7 @@ const listener = z.strictObject({
   proxy_protocol: truth().optional().describe("As `server.proxy_protocol`, for this listener."),
   h2c: truth().optional().describe("As `server.h2c`, for this listener."),
   tls: truth().optional().describe("Whether this listener speaks TLS. Without it, as `ssl.enabled` says."),
+  ssl: listenerSsl.optional(),
 });
 
 const http2 = z

@@ -42,9 +42,15 @@ const COUNTERS: Readonly<
     "Requests answered with the response to another one that they waited for.",
   ],
   cacheRevalidated: ["sluice_cache_revalidated_total", "Kept responses that a backend confirmed."],
+  tlsHandshakes: ["sluice_tls_handshakes_total", "TLS handshakes with clients."],
+  tlsResumptions: ["sluice_tls_resumptions_total", "TLS handshakes that went on with an earlier session."],
   failedHandshakes: [
     "sluice_tls_handshakes_failed_total",
     "TLS handshakes with clients that came to nothing.",
+  ],
+  refusedClientCertificates: [
+    "sluice_tls_client_certificates_refused_total",
+    "TLS handshakes that failed for the certificate of the client.",
   ],
   upstreamConnectionsOpened: ["sluice_backend_connections_opened_total", "Connections to backends opened."],
   upstreamConnectionsReused: [

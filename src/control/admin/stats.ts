@@ -61,6 +61,12 @@ function gatewayStats(samples: Samples, now: Sample) {
       file_limit: counters.refusedAtFileLimit,
       proxy_protocol: counters.refusedProxyHeaders,
     },
+    tls: {
+      handshakes: counters.tlsHandshakes,
+      resumed: counters.tlsResumptions,
+      failed: counters.failedHandshakes,
+      client_certificates_refused: counters.refusedClientCertificates,
+    },
     tunnels: counters.tunnelsOpen,
     requests: counters.requests,
     requests_per_second: {

@@ -1,6 +1,6 @@
 // Tells whether a file has changed since it was looked at last. Control thread; one stat every few seconds.
 
-import { statSync } from "node:fs";
+import { stampOf } from "../../config/pem-files.ts";
 
 export class FileStamp {
   readonly #path: string;
@@ -16,15 +16,5 @@ export class FileStamp {
     if (stamp === this.#last) return false;
     this.#last = stamp;
     return true;
-  }
-}
-
-/** Empty where there is no such file. */
-function stampOf(path: string): string {
-  try {
-    const { mtimeNs, size, ino } = statSync(path, { bigint: true });
-    return `${mtimeNs} ${size} ${ino}`;
-  } catch {
-    return "";
   }
 }

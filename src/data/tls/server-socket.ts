@@ -3,6 +3,7 @@
 // `node:tls` puts a TLS socket upon a whole `net.Socket`, and then reads into a new buffer each time. Here it stands upon
 // the accepted handle itself, as that of `tls.connect` does: one socket, and the read buffer of the thread.
 
+import { writeSync } from "node:fs";
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { AcceptedHandle, onReadOf } from "../socket.ts";
 
@@ -30,7 +31,6 @@ interface TlsHandle {
   readonly _parent: TcpHandle;
   receive(bytes: Buffer): void;
   verifyError(): { readonly code: string; readonly message: string } | null;
-  hasPeerCertificate(): boolean;
 }
 
 interface PrivateParts {
@@ -70,19 +70,18 @@ export class TlsServerSocket extends TLSSocket {
     return partsOf(this)._handle?._parent.bytesRead ?? 0;
   }
 
-  /** Of the connection below; -1 where it is closed. */
-  get fd(): number {
-    return partsOf(this)._handle?.fd ?? -1;
+  /** Past TLS, to a client that does not speak it. Few enough bytes for the kernel to take them at once. */
+  sendPlain(text: string): void {
+    try {
+      writeSync(partsOf(this)._handle?.fd ?? -1, text);
+    } catch {
+      // The client has gone, and needs no answer.
+    }
   }
 
-  /** What is wrong with the client's certificate, in a word of OpenSSL; empty where nothing is, or there is none. */
+  /** What is wrong with the client's certificate, in a word of OpenSSL; empty where nothing is, or it sent none. */
   get certificateFault(): string {
     return partsOf(this)._handle?.verifyError()?.code ?? "";
-  }
-
-  /** A resumed session of TLS 1.3 may have none, and be well all the same. */
-  get hasClientCertificate(): boolean {
-    return partsOf(this)._handle?.hasPeerCertificate() === true;
   }
 
   /** From now on an error of TLS is an "error", and the connection is there for a protocol. */

@@ -1,25 +1,42 @@
 // What the TLS connections of a listener have in common: certificates, versions, and who the clients are. Made once per
 // snapshot. Runs in data threads.
 
+import { createHash } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { CertificateSpec, ListenerTls } from "../../config/snapshot.ts";
 import type { ClientTls } from "../../core/exchange.ts";
-import { tlsProtocols } from "../serve.ts";
 import { type AcceptedHandle, onReadOf, type SocketReader } from "../socket.ts";
+import { clientFault, nameOfSubject } from "./client-certificate.ts";
+import { NamedContexts } from "./named-contexts.ts";
 import { type ServerSocketOptions, TlsServerSocket } from "./server-socket.ts";
+import type { TlsState } from "./state.ts";
+
+/** How long a session may be resumed: what was checked of a client certificate holds as long. */
+const SESSION_SECONDS = 300;
 
 export class TlsServer {
+  readonly #spec: ListenerTls;
   readonly #options: ServerSocketOptions;
+  readonly #contexts: readonly SecureContext[];
 
-  /** Throws where the certificates cannot be used. `http2` is whether that is offered. */
-  constructor(spec: ListenerTls, http2: boolean) {
-    const [first] = spec.certificates;
-    this.#options = {
-      secureContext: contextOf(first!),
-      ALPNProtocols: alpnOf(tlsProtocols(http2)),
-      requestCert: false,
-      rejectUnauthorized: false,
+  /** `protocols` are offered by ALPN. Throws where the certificates cannot be used. */
+  constructor(spec: ListenerTls, protocols: readonly string[], state: TlsState) {
+    this.#spec = spec;
+    this.#contexts = spec.certificates.map((certificate) => contextOf(certificate, spec, state));
+    const [first] = this.#contexts;
+    const options = {
+      secureContext: first!,
+      ALPNProtocols: alpnOf(protocols),
+      requestCert: spec.client !== null,
+      rejectUnauthorized: spec.client?.required === true,
     };
+    // Asked in every whole handshake, so it is there only where there is something to choose.
+    if (spec.certificates.length === 1) this.#options = options;
+    else {
+      const names = spec.certificates.map((certificate) => certificate.names);
+      const contexts = new NamedContexts(names, this.#contexts);
+      this.#options = { ...options, SNICallback: (name, answer) => answer(null, contexts.of(name)) };
+    }
   }
 
   /** Begins the handshake; at "secure" it is over. */
@@ -27,16 +44,33 @@ export class TlsServer {
     return new TlsServerSocket(accepted, this.#options, onReadOf(buffer, reader));
   }
 
-  /** Who the client is, or why it is not let in. */
+  /** Who the client is; or, as text, why its certificate is not taken. */
   clientOf(socket: TlsServerSocket): ClientTls | string {
+    let [subject, fingerprint] = ["", ""];
+    if (this.#spec.client !== null) {
+      const certificate = socket.getPeerX509Certificate();
+      if (certificate === undefined) {
+        if (this.#spec.client.required) return "the client sent no certificate";
+      } else {
+        const { certificateFault } = socket;
+        if (certificateFault !== "") return clientFault(certificateFault);
+        subject = nameOfSubject(certificate.subject);
+        fingerprint = certificate.fingerprint256.replaceAll(":", "").toLowerCase();
+      }
+    }
     return {
       version: socket.getProtocol() ?? "",
       cipher: socket.getCipher().name,
-      serverName: (socket as { servername?: string | false }).servername || "",
-      subject: "",
-      fingerprint: "",
-      verified: false,
+      serverName: serverNameOf(socket),
+      subject,
+      fingerprint,
+      verified: fingerprint !== "",
     };
+  }
+
+  /** New connections get tickets of these keys, and old tickets lead to a whole handshake. */
+  useTicketKeys(keys: Buffer): void {
+    for (const { context } of this.#contexts) (context as NativeContext).setTicketKeys(keys);
   }
 }
 
@@ -45,7 +79,41 @@ function alpnOf(names: readonly string[]): Buffer {
   return Buffer.from(names.map((name) => String.fromCharCode(name.length) + name).join(""), "latin1");
 }
 
-function contextOf({ cert, key }: CertificateSpec): SecureContext {
-  // An empty list, or the authorities of the system would be loaded, and asked for nothing.
-  return createSecureContext({ cert, key, ca: [], minVersion: "TLSv1.2" });
+/** Of `node:tls`. */
+interface NativeContext {
+  setTicketKeys(keys: Buffer): void;
+}
+
+function contextOf(certificate: CertificateSpec, spec: ListenerTls, { ticketKeys }: TlsState): SecureContext {
+  const { cert, key, file } = certificate;
+  const { client, minVersion, maxVersion, ciphers, curves } = spec;
+  try {
+    return createSecureContext({
+      cert,
+      key,
+      // An empty list, or the authorities of the system would be loaded for nothing.
+      ca: client === null ? [] : client.ca,
+      minVersion,
+      maxVersion,
+      ciphers,
+      ecdhCurve: curves,
+      ticketKeys,
+      sessionTimeout: SESSION_SECONDS,
+      sessionIdContext: sessionContext(spec),
+    });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`cannot use the certificate ${JSON.stringify(file)}: ${message}`, { cause: error });
+  }
+}
+
+/** A session is good only where its client would have been asked the same. */
+function sessionContext({ client }: ListenerTls): string {
+  return createHash("sha256").update(JSON.stringify(client)).digest("hex").slice(0, 32);
+}
+
+/** What may stand in a header field of it. */
+function serverNameOf(socket: TlsServerSocket): string {
+  const { servername } = socket as { readonly servername?: string | false | null };
+  return typeof servername === "string" ? servername.toLowerCase().replace(/[^\x21-\x7e]/g, "?") : "";
 }

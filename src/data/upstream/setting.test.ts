@@ -33,6 +33,15 @@ export const EJECTION: EjectionSpec = {
   maxShare: 1,
 };
 
+/** What is asked of a server without clients. */
+const PLAIN_SERVER: Partial<ServerSpec> = {
+  unusedBackendConnections: 100,
+  listeners: [],
+  http2: { enabled: false, maxStreams: 1, streamWindowBytes: 1, maxResets: 1 },
+  redirectToHttps: false,
+  hsts: null,
+};
+
 /** As the configuration leaves them, but nobody is ejected. */
 const RULES: UpstreamRules = {
   name: "app",
@@ -61,6 +70,7 @@ export function threadsOf(count: number): TestThread[] {
       metrics: metrics.shared,
       clients,
       cacheChanges,
+      tls: { ticketKeys: Buffer.alloc(48) },
       reusePort: false,
     };
     return new TestThread(metrics, (reporter) => new ThreadContext(data, reporter));
@@ -93,7 +103,7 @@ export class TestThread {
     const { context } = this;
     const snapshot = {
       version: 1,
-      server: { listeners: [], unusedBackendConnections: 100, ...server } as ServerSpec,
+      server: { ...PLAIN_SERVER, ...server } as ServerSpec,
       upstreams: [spec],
       routes: [],
       accessLog: null,
