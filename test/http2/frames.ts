@@ -192,7 +192,7 @@ export class FrameClient {
   }
 }
 
-/** Those of the static table; 0 for another one (RFC 7541 appendix A). */
+/** Those of the static table (RFC 7541 appendix A). */
 const STATUSES: Readonly<Record<number, number>> = {
   136: 200,
   137: 204,
@@ -202,8 +202,25 @@ const STATUSES: Readonly<Record<number, number>> = {
   141: 404,
   142: 500,
 };
+const STATUS_BY_NAME = 0x48;
 
 /** Of a response, whose first field it is. */
 function statusOf(block: Buffer): number {
-  return STATUSES[block[0] ?? 0] ?? 0;
+  const [first = 0, length = 0] = block;
+  if (first !== STATUS_BY_NAME) return STATUSES[first] ?? 0;
+  const text = block.subarray(2, 2 + (length & 0x7f));
+  return Number(length < 0x80 ? text.toString("latin1") : huffmanDigits(text));
+}
+
+/** RFC 7541 appendix B: 0 to 2 have five bits, the others six. */
+function huffmanDigits(bytes: Buffer): string {
+  let bits = "";
+  for (const byte of bytes) bits += byte.toString(2).padStart(8, "0");
+  let digits = "";
+  for (let at = 0; digits.length < 3; ) {
+    const short = Number.parseInt(bits.slice(at, at + 5), 2);
+    digits += short <= 2 ? short : Number.parseInt(bits.slice(at, at + 6), 2) - 22;
+    at += short <= 2 ? 5 : 6;
+  }
+  return digits;
 }

@@ -103,7 +103,11 @@ export class ServerStream extends Timed implements ClientStream {
       return;
     }
     const incoming = readStreamHead(raw, ended, thread.active.headLimits);
-    if (!ended) this.#state = BODY;
+    if (!ended) {
+      this.#state = BODY;
+      // Both may come before anybody reads the body.
+      this.#stream.on("trailers", onTrailers).on("aborted", onAborted);
+    }
     if (incoming instanceof GatewayError) {
       this.#exchange = new Exchange(unreadableRequest("", "HTTP/2.0"), this, peer, performance.now());
       failExchange(this.#exchange, incoming);
@@ -253,7 +257,7 @@ export class ServerStream extends Timed implements ClientStream {
     if (this.#reading) stream.resume();
     else {
       this.#reading = true;
-      stream.on("trailers", onTrailers).on("end", onEnd).on("aborted", onAborted).on("data", onData);
+      stream.on("end", onEnd).on("data", onData);
     }
     // What is there already goes along with the head of the request: reading emits "data".
     while (!this.#bodyPaused && stream.readableLength > 0 && stream.read() !== null);
