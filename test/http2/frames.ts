@@ -182,9 +182,23 @@ export class FrameClient {
     }
   }
 
-  /** Resolves with the error code of a GOAWAY frame. */
-  async goaway(): Promise<number> {
-    return (await this.until(FrameType.goaway)).payload.readUInt32BE(4);
+  /** The error codes of the GOAWAY frames so far. */
+  get goaways(): number[] {
+    return this.frames
+      .filter(({ type }) => type === FrameType.goaway)
+      .map(({ payload }) => payload.readUInt32BE(4));
+  }
+
+  /** Resolves when the server has seen what was sent, or the connection ended. */
+  async pinged(): Promise<void> {
+    const before = this.#pongs;
+    this.send(FrameType.ping, Flag.none, 0, Buffer.alloc(8));
+    while (this.#pongs === before && !this.connection.ended && !this.connection.closed)
+      await this.connection.untilBytes(this.connection.length + 1).catch(() => {});
+  }
+
+  get #pongs(): number {
+    return this.frames.filter(({ type, flags }) => type === FrameType.ping && flags === Flag.ack).length;
   }
 
   destroy(): void {

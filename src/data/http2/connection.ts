@@ -50,6 +50,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     const { active } = thread;
     const { http2 } = active.server;
     this.#resets = new ResetBudget(http2.maxResets);
+    this.#linger();
     // A session takes what its socket has read before.
     if (early !== null) this.socket.unshift(early);
     this.#session = performServerHandshake(this.socket, sessionOptions(http2, active.headLimits));
@@ -156,8 +157,21 @@ export class Http2Connection extends ClientConnection implements StreamHome {
 
   #refuse(fault: string): void {
     if (this.#session.destroyed) return;
-    this.#session.destroy(new Error(fault), NGHTTP2_ENHANCE_YOUR_CALM);
-    this.wait(WAIT_GONE, CLOSE_TIMEOUT_MS);
+    this.#session.destroy(new SessionError(fault), NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  /**
+   * A session that failed ends its socket and destroys it: the reset that follows where the client still sends would
+   * overtake the GOAWAY. So the socket stays for a moment, and what comes is thrown away.
+   */
+  #linger(): void {
+    const { socket } = this;
+    const { destroy } = socket;
+    socket.destroy = (error?: Error & { readonly code?: string }) => {
+      if (error?.code?.startsWith("ERR_HTTP2") !== true) return destroy.call(socket, error);
+      this.wait(WAIT_GONE, CLOSE_TIMEOUT_MS);
+      return socket.resume();
+    };
   }
 
   /** The client broke the protocol: the session has said so, and is over. */
@@ -171,6 +185,10 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   #abortAll(error: GatewayError): void {
     for (const stream of this.#streams) stream.destroy(error);
   }
+}
+
+class SessionError extends Error {
+  readonly code = "ERR_HTTP2_REFUSED";
 }
 
 type SessionOptions = NonNullable<Parameters<typeof performServerHandshake>[1]>;
