@@ -260,7 +260,7 @@ describe("a client that opens no window", { timeout: 60_000 }, () => {
       const stream = client.request(request(path));
       assert.equal((await client.until(FrameType.headers, stream)).stream, stream);
       const { payload } = await client.until(FrameType.rstStream, stream);
-      assert.equal(payload.readUInt32BE(0), ErrorCode.cancel);
+      assert.equal(payload.readUInt32BE(0), ErrorCode.internalError);
       client.destroy();
     });
   }

@@ -47,6 +47,11 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   stream.on("trailers", (came) => {
     trailers = came as NonNullable<Answer["trailers"]>;
   });
-  const [[fields], body] = await Promise.all([once(stream, "response"), text(stream)]);
+  // One that is closed without an answer may do so without an error.
+  const closed = once(stream, "close").then(() => Promise.reject(new Error("the stream was closed")));
+  const [[fields], body] = await Promise.race([
+    Promise.all([once(stream, "response"), text(stream)]),
+    closed,
+  ]);
   return { status: fields[":status"], fields, body, trailers };
 }

@@ -26,7 +26,7 @@ import { readTrailers, responseFields, trailerFields } from "./fields.ts";
 import { readStreamHead } from "./request-head.ts";
 import { acceptsKey, closedEnd } from "./websocket.ts";
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
+const { NGHTTP2_NO_ERROR } = constants;
 
 /** Of the request. */
 const BODY = 0;
@@ -39,6 +39,8 @@ const WAIT_CLIENT = 1;
 
 /** A client has to take so much of a response in `write_timeout`. */
 const FLUSH_BYTES = 65_536;
+
+const BROKEN_OFF = new Error("the response was broken off");
 
 /** Of `respond`; the types do not know `sendDate` here. */
 type Options = ServerStreamResponseOptions & { readonly sendDate: false };
@@ -174,7 +176,7 @@ export class ServerStream extends Timed implements ClientStream {
   aborted(): void {
     if (this.#state === TUNNEL) return;
     this.#clientReset();
-    this.#stream.destroy();
+    this.#reset();
   }
 
   sendTrailersNow(): void {
@@ -193,7 +195,7 @@ export class ServerStream extends Timed implements ClientStream {
     const error = new GatewayError("internal", "an error in the gateway itself", bug);
     if (this.#exchange === null) this.#home.bugFound(bug);
     else this.destroy(error);
-    this.#stream.destroy();
+    this.#reset();
   }
 
   override onDeadline(): void {
@@ -203,7 +205,7 @@ export class ServerStream extends Timed implements ClientStream {
       return;
     }
     if (exchange !== null) this.#abort(new GatewayError("client_stalled", "the client took nothing in time"));
-    this.#stream.close(NGHTTP2_CANCEL);
+    this.#reset();
   }
 
   #checkBodyRate(exchange: Exchange): void {
@@ -354,7 +356,7 @@ export class ServerStream extends Timed implements ClientStream {
 
   cut(): void {
     this.#finish();
-    this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+    this.#reset();
   }
 
   switchProtocols(head: ResponseHead, _protocol: string): TunnelEnd {
@@ -428,7 +430,14 @@ export class ServerStream extends Timed implements ClientStream {
     exchange.cut = exchange.status !== 0;
     this.#finish();
     action?.onAborted(error);
-    this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+    this.#reset();
+  }
+
+  /**
+   * RST_STREAM with INTERNAL_ERROR. Not by `close`, which ends the response first: what was broken off would look whole.
+   */
+  #reset(): void {
+    this.#stream.destroy(BROKEN_OFF);
   }
 
   #finish(): void {
