@@ -287,7 +287,7 @@ export class ServerStream extends Timed implements ClientStream {
     this.#stream.additionalHeaders(fields);
   }
 
-  sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
     if (this.#isGone()) return true;
     const exchange = this.#exchange!;
     const stream = this.#stream;
@@ -318,17 +318,17 @@ export class ServerStream extends Timed implements ClientStream {
     if (body === null) return true;
     exchange.bytesOut += body.length;
     if (last) {
-      stream.end(Buffer.from(body));
+      stream.end(lent ? body : Buffer.from(body));
       this.#responseEnded();
       return true;
     }
-    return this.#write(body);
+    return this.#write(body, lent);
   }
 
-  sendBody(chunk: Buffer): boolean {
+  sendBody(chunk: Buffer, lent = false): boolean {
     if (this.#bodiless || this.#isGone()) return true;
     this.#exchange!.bytesOut += chunk.length;
-    return this.#write(chunk);
+    return this.#write(chunk, lent);
   }
 
   sendEnd(trailers: HeaderList | null): void {
@@ -343,9 +343,9 @@ export class ServerStream extends Timed implements ClientStream {
     this.#responseEnded();
   }
 
-  #write(chunk: Buffer): boolean {
+  #write(chunk: Buffer, lent: boolean): boolean {
     const stream = this.#stream;
-    if (stream.write(Buffer.from(chunk))) return true;
+    if (stream.write(lent ? chunk : Buffer.from(chunk))) return true;
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true;
       stream.on("drain", onDrain);
