@@ -19,8 +19,11 @@ before(async () => {
   // It takes every request, and answers none.
   backend = await RawBackend.start(() => {});
   gateway = await TestGateway.start(
-    `backends: { silent: [{ host: 127.0.0.1, port: ${backend.port} }] }
+    `backends:
+  silent: [{ host: 127.0.0.1, port: ${backend.port} }]
+  full: [{ host: 127.0.0.1, port: ${backend.port}, max_conn: 1 }]
 routing:
+  full: { path: /full, upstream: full }
   slow: { path: /slow, upstream: silent }
   big: { path: /big, respond: { body: "${"x".repeat(BIG)}" } }
   all: { respond: { body: hi } }
@@ -128,7 +131,9 @@ describe("a client that", { timeout: 60_000 }, () => {
     [
       "sends more than its window",
       (client) => {
-        const stream = client.request(request("/slow", [], "POST"), Flag.endHeaders);
+        client.request(request("/full"));
+        // It waits for the first one, and nobody takes its body.
+        const stream = client.request(request("/full", [], "POST"), Flag.endHeaders);
         times(200, () => client.send(FrameType.data, Flag.none, stream, Buffer.alloc(16_384)));
       },
       [ErrorCode.flowControlError],
