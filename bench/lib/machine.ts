@@ -28,6 +28,7 @@ export function describeMachine(): Machine {
       nginx: versionOf(["nginx", "-v"]),
       haproxy: versionOf(["haproxy", "-v"]),
       wrk: versionOf(["wrk", "--version"]),
+      h2load: versionOf(["h2load", "--version"]),
     },
   };
 }

@@ -1,8 +1,8 @@
-// One measurement: wrk on one server, and what that cost the server.
+// One measurement: load on one server, and what that cost the server.
 
 import { cpuNanosBetween, readCpuTimes, readMachineTicks, stealBetween } from "./cpu.ts";
 import type { Server } from "./server.ts";
-import { countErrors, type Load, runWrk, type WrkReport } from "./wrk.ts";
+import { countErrors, type Load, type LoadReport, runWrk } from "./wrk.ts";
 
 export interface Sample {
   readonly cpuMicrosPerRequest: number;
@@ -12,14 +12,19 @@ export interface Sample {
   readonly errors: number;
   /** Share of the machine's time taken by its host. */
   readonly steal: number;
-  readonly wrk: WrkReport;
+  readonly wrk: LoadReport;
 }
 
-export async function measure(server: Server, load: Omit<Load, "port">): Promise<Sample> {
+/** `run` puts the load on it: wrk, if nothing else is said. */
+export async function measure(
+  server: Server,
+  load: Omit<Load, "port">,
+  run: (load: Load) => Promise<LoadReport> = runWrk,
+): Promise<Sample> {
   const ticks = readMachineTicks();
   const startedAt = performance.now();
   const before = readCpuTimes(server.pid);
-  const wrk = await runWrk({ ...load, port: server.port });
+  const wrk = await run({ ...load, port: server.port });
   const cpuMicros = cpuNanosBetween(before, readCpuTimes(server.pid)) / 1e3;
   const wallMicros = (performance.now() - startedAt) * 1e3;
   return {

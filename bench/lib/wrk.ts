@@ -13,9 +13,11 @@ export interface Load {
   readonly connections: number;
   readonly seconds: number;
   readonly cores: string;
+  /** Without it, `http`. */
+  readonly scheme?: "https";
 }
 
-export interface WrkReport {
+export interface LoadReport {
   readonly requests: number;
   /** Length of the run. */
   readonly micros: number;
@@ -30,7 +32,7 @@ const SCRIPT = join(import.meta.dirname, "wrk.lua");
 /** A response this late is an error. Longer than one SYN retransmission, shorter than a hang. */
 const TIMEOUT_SECONDS = 8;
 
-export async function runWrk(load: Load): Promise<WrkReport> {
+export async function runWrk(load: Load): Promise<LoadReport> {
   const [command = "", ...args] = pinned(load.cores, [
     "wrk",
     "--threads=1",
@@ -38,7 +40,7 @@ export async function runWrk(load: Load): Promise<WrkReport> {
     `--duration=${load.seconds}s`,
     `--timeout=${TIMEOUT_SECONDS}s`,
     `--script=${SCRIPT}`,
-    `http://127.0.0.1:${load.port}${load.path}`,
+    `${load.scheme ?? "http"}://127.0.0.1:${load.port}${load.path}`,
     "--",
     load.method,
     String(load.bodyBytes),
@@ -47,12 +49,12 @@ export async function runWrk(load: Load): Promise<WrkReport> {
   return parseWrkReport(stdout);
 }
 
-export function parseWrkReport(stdout: string): WrkReport {
+export function parseWrkReport(stdout: string): LoadReport {
   const line = /^report (\{.*\})$/m.exec(stdout)?.[1];
   if (line === undefined) throw new Error(`Cannot find the report in what wrk printed:\n${stdout}`);
   return JSON.parse(line);
 }
 
-export function countErrors(report: WrkReport): number {
+export function countErrors(report: LoadReport): number {
   return Object.values(report.errors).reduce((sum, count) => sum + count, 0);
 }
