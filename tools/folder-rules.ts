@@ -24,7 +24,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     paths: ["src/core/", "src/config/snapshot.ts", "src/wire/"],
     builtins: "every",
     forbiddenBuiltins: ["node:http", "node:https"],
-    packages: ["http-cache-semantics", "mime", "ws"],
+    packages: ["bcryptjs", "http-cache-semantics", "jose", "mime", "ws"],
   },
   "src/vm/": { paths: ["src/core/", "src/wire/"], builtins: "every", packages: [] },
   "src/control/": { paths: ["src/core/", "src/config/", "src/wire/"], builtins: "every", packages: "every" },

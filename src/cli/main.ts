@@ -3,13 +3,15 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { check } from "./check.ts";
+import { hashPassword } from "./hash-password.ts";
 import { run } from "./run.ts";
 
 const USAGE = `Usage: sluice <command> [options]
 
 Commands:
-  run      run the gateway (without -c: ./sluice.yaml, else a demo)
-  check    report every problem of a configuration
+  run             run the gateway (without -c: ./sluice.yaml, else a demo)
+  check           report every problem of a configuration
+  hash-password   ask for a password, and print its hash for basic_auth
 
 Options:
   -c, --config FILE   the configuration
@@ -22,7 +24,13 @@ Signals of a running gateway:
   SIGTERM, SIGINT     end what is under way, then exit
 `;
 
-const COMMANDS: Readonly<Record<string, (args: { config?: string }) => Promise<number>>> = { run, check };
+const HASH_PASSWORD = "hash-password";
+
+const COMMANDS: Readonly<Record<string, (args: { config?: string }) => Promise<number>>> = {
+  run,
+  check,
+  [HASH_PASSWORD]: () => hashPassword(),
+};
 
 async function main(): Promise<number> {
   let parsed: ReturnType<typeof parseCommandLine>;
@@ -44,6 +52,11 @@ async function main(): Promise<number> {
   if (name === undefined) return misuse("no command");
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) return misuse(`there is no command "${name}"`);
+  // It is probably the password.
+  if (rest.length > 0 && name === HASH_PASSWORD)
+    return misuse(
+      "hash-password takes no argument: it asks for the password, or reads it from standard input",
+    );
   if (rest[0] !== undefined) return misuse(`"${rest[0]}" is one argument too many`);
   return await command(values.config === undefined ? {} : { config: values.config });
 }

@@ -28,6 +28,12 @@ export class PemFiles {
     return "fault" in file ? file.fault : pemFault(file.text, kind);
   }
 
+  /** Why a file of another kind cannot be read, or null. */
+  unreadable(path: string): string | null {
+    const file = this.#file(path);
+    return "fault" in file ? file.fault : null;
+  }
+
   /** Of a file without a fault. */
   text(path: string): string {
     const file = this.#file(path);

@@ -2,6 +2,7 @@
 
 import type { Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { basicAuthProblems } from "./policies/basic-auth.ts";
 import { bodyLimitProblems } from "./policies/body-limit.ts";
 import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
@@ -16,6 +17,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   ip_filter: ipFilterProblems,
   cors: corsProblems,
   cache: cacheProblems,
+  basic_auth: basicAuthProblems,
 };
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */

@@ -6,6 +6,7 @@ import type { HashKey } from "./hash-key.ts";
 import type { PolicySpecs } from "./policies/policies.ts";
 
 export type { HashKey } from "./hash-key.ts";
+export type { BasicAuthSpec } from "./policies/basic-auth.ts";
 export type { CacheKeySpec, CacheSpec } from "./policies/cache.ts";
 export type { CorsSpec, OriginRules } from "./policies/cors.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";

@@ -10,6 +10,7 @@ import { HeaderList } from "./headers.ts";
 const RECORD: AccessRecord = {
   timeMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
   client: "192.0.2.1",
+  user: null,
   method: "GET",
   host: "a.test:8080",
   path: "/a/b?q=1",
@@ -60,7 +61,7 @@ describe("jsonLine", () => {
   it("has every key on every line", () => {
     assert.equal(
       jsonLine(RECORD),
-      '{"time":"2026-01-02T03:04:05.006Z","client":"192.0.2.1","method":"GET","host":"a.test:8080",' +
+      '{"time":"2026-01-02T03:04:05.006Z","client":"192.0.2.1","user":null,"method":"GET","host":"a.test:8080",' +
         '"path":"/a/b?q=1","protocol":"HTTP/1.1","status":200,"bytes_in":3,"bytes_out":1234,"duration_ms":1.235,' +
         '"route":"api","upstream":"default","backend":"b1","upstream_ms":0.5,"error":null,' +
         '"user_agent":"curl/8.0 (x)","referer":"http://a.test/"}\n',
@@ -128,6 +129,8 @@ describe("combinedLine", () => {
   });
 
   it("says - for what was not there", () => {
+    const { 2: user } = combinedLine({ ...RECORD, user: 'a "b"' }).split(" ");
+    assert.equal(user, 'a\\x20\\"b\\"');
     assert.equal(combinedLine(BARE), '192.0.2.1 - - [02/Jan/2026:03:04:05 +0000] "-" 400 - "-" "-"\n');
   });
 
@@ -182,6 +185,7 @@ describe("accessRecord", () => {
     const proxied: Logged = {
       request,
       clientAddress: "192.0.2.1",
+      user: "",
       status: 200,
       bytesIn: 3,
       bytesOut: 1234,
@@ -205,6 +209,7 @@ describe("accessRecord", () => {
         headers: new HeaderList(),
       },
       clientAddress: "192.0.2.1",
+      user: "",
       status: 400,
       bytesIn: 3,
       bytesOut: 0,

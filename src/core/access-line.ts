@@ -10,6 +10,7 @@ export interface AccessRecord {
   /** End of the exchange, from `Date.now()`. */
   readonly timeMs: number;
   readonly client: string;
+  readonly user: string | null;
   readonly method: string;
   readonly host: string | null;
   /** The canonical path, and the query as it was requested. */
@@ -34,6 +35,7 @@ export interface AccessRecord {
 export type Logged = Pick<
   Exchange,
   | "clientAddress"
+  | "user"
   | "status"
   | "bytesIn"
   | "bytesOut"
@@ -54,6 +56,7 @@ export function accessRecord(exchange: Logged, durationMs: number, timeMs: numbe
   return {
     timeMs,
     client: exchange.clientAddress,
+    user: exchange.user || null,
     method: request.method,
     host: request.authority || null,
     path: request.path + request.query,
@@ -75,7 +78,7 @@ export function accessRecord(exchange: Logged, durationMs: number, timeMs: numbe
 /** One object with the same keys in the same order on every line. */
 export function jsonLine(record: AccessRecord): string {
   return (
-    `{"time":"${isoTime(record.timeMs)}","client":${jsonText(record.client)}` +
+    `{"time":"${isoTime(record.timeMs)}","client":${jsonText(record.client)},"user":${jsonText(record.user)}` +
     `,"method":${jsonText(record.method)},"host":${jsonText(record.host)},"path":${jsonText(record.path)}` +
     `,"protocol":${jsonText(record.protocol)},"status":${record.status}` +
     `,"bytes_in":${record.bytesIn},"bytes_out":${record.bytesOut},"duration_ms":${rounded(record.durationMs)}` +
@@ -87,11 +90,11 @@ export function jsonLine(record: AccessRecord): string {
   );
 }
 
-/** `%h - - %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`, in UTC; `-` stands for nothing. */
+/** `%h - %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`, in UTC; `-` stands for nothing. */
 export function combinedLine(record: AccessRecord): string {
   const line = record.method === "" ? "-" : `${record.method} ${record.path} ${record.protocol}`;
   return (
-    `${combinedText(record.client)} - - [${combinedTime(record.timeMs)}] "${combinedText(line)}" ${record.status} ` +
+    `${combinedText(record.client)} - ${combinedText(record.user).replaceAll(" ", "\\x20")} [${combinedTime(record.timeMs)}] "${combinedText(line)}" ${record.status} ` +
     `${record.bytesOut === 0 ? "-" : record.bytesOut} ` +
     `"${combinedText(record.referer)}" "${combinedText(record.userAgent)}"\n`
   );

@@ -25,6 +25,7 @@ export const ERRORS = {
   client_gone: { source: "client", status: 499, retry: "never" },
   client_stalled: { source: "client", status: 499, retry: "never" },
   rate_limited: { source: "client", status: 429, retry: "never" },
+  unauthorized: { source: "client", status: 401, retry: "never" },
   client_denied: { source: "client", status: 403, retry: "never" },
   route_not_found: { source: "client", status: 404, retry: "never" },
   method_not_allowed: { source: "client", status: 405, retry: "never" },
@@ -50,6 +51,7 @@ export const ERRORS = {
   response_timeout: { source: "upstream", status: 504, retry: "never" },
   response_stalled: { source: "upstream", status: 504, retry: "never" },
   tunnel_idle: { source: "gateway", status: 504, retry: "never" },
+  auth_overloaded: { source: "gateway", status: 503, retry: "never" },
   shutting_down: { source: "gateway", status: 503, retry: "never" },
   internal: { source: "gateway", status: 500, retry: "never" },
 } as const satisfies Record<string, ErrorKind>;

@@ -136,6 +136,8 @@ export class Exchange {
   transform: Pick<Action, "onClientDrain"> | null = null;
   /** What a backend gets as Host, where a policy says so; else empty. */
   backendHost = "";
+  /** Who the client says it is, where a policy has proved that; else empty. Any text. */
+  user = "";
   /** Name of the route, or empty. */
   route = "";
   upstream = "";

@@ -19,6 +19,7 @@ const REQUEST = {
 const SOURCE: TemplateSource = {
   scheme: "http",
   clientAddress: "192.0.2.1",
+  user: "Jürgen",
   route: "web",
   request: REQUEST,
   client: { tls: null },
@@ -71,9 +72,29 @@ describe("renderTemplate", () => {
   it("knows every variable, of TLS and without", () => {
     const texts = (source: TemplateSource) =>
       TEMPLATE_VARIABLES.slice(5).map((variable) => renderTemplate([{ variable }], source));
-    assert.deepEqual(texts(SOURCE), ["GET", "192.0.2.1", "web", "", "", "", "", "false"]);
+    assert.deepEqual(texts(SOURCE), [
+      "GET",
+      "192.0.2.1",
+      "UTF-8''J%C3%BCrgen",
+      "web",
+      "",
+      "",
+      "",
+      "",
+      "false",
+    ]);
     const { version, cipher, subject, fingerprint } = TLS;
-    const known = ["GET", "192.0.2.1", "web", version, cipher, subject, fingerprint, "true"];
+    const known = [
+      "GET",
+      "192.0.2.1",
+      "UTF-8''J%C3%BCrgen",
+      "web",
+      version,
+      cipher,
+      subject,
+      fingerprint,
+      "true",
+    ];
     assert.deepEqual(texts({ ...SOURCE, client: { tls: TLS } }), known);
   });
 });

@@ -1,6 +1,7 @@
 // Text with variables, filled in per request: the target of a redirect, a rewritten path, a header field. Data threads.
 
 import type { ClientTls, Exchange } from "./exchange.ts";
+import { fieldText } from "./field-text.ts";
 
 /** Literal text, variables and fields of the request in turn: `["https://", { variable: "host" }, …]`. */
 export type Template = ReadonlyArray<string | TemplatePart>;
@@ -14,6 +15,7 @@ export const TEMPLATE_VARIABLES = [
   ...ADDRESS_VARIABLES,
   "method",
   "client",
+  "user",
   "route",
   "tls_version",
   "tls_cipher",
@@ -24,7 +26,7 @@ export const TEMPLATE_VARIABLES = [
 export type TemplateVariable = (typeof TEMPLATE_VARIABLES)[number];
 
 /** What a template is filled in from. */
-export type TemplateSource = Pick<Exchange, "scheme" | "clientAddress" | "route"> & {
+export type TemplateSource = Pick<Exchange, "scheme" | "clientAddress" | "user" | "route"> & {
   readonly request: Pick<Exchange["request"], "method" | "host" | "authority" | "path" | "query" | "headers">;
   readonly client: { readonly tls: ClientTls | null };
 };
@@ -65,6 +67,8 @@ function textOf(variable: TemplateVariable, source: TemplateSource, path: string
       return request.method;
     case "client":
       return source.clientAddress;
+    case "user":
+      return fieldText(source.user);
     case "route":
       return source.route;
     case "tls_version":

@@ -309,6 +309,7 @@ function exchange(path: string): Logged {
       headers: new HeaderList(),
     },
     clientAddress: "::1",
+    user: "",
     status: 200,
     bytesIn: 0,
     bytesOut: 2,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -61,6 +61,7 @@ describe("a file with every setting", () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "sluice-every-setting-"));
     certificates = await makeCertificates(folder);
+    writeFileSync(join(folder, "users"), `bob:${BOB}\n`);
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -260,6 +261,8 @@ const FILE_TIMEOUTS: ProxyTimeouts = {
   backendKeepAliveMs: 55_000,
 };
 
+const BOB = "$2y$05$abcdefghijklmnopqrstuuJ1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq";
+
 const POLICIES = {
   cache: {
     store: "",
@@ -299,6 +302,14 @@ const POLICIES = {
     headers: "X-A, X-B",
     expose: "X-Total",
     maxAge: "300",
+  },
+  basic_auth: {
+    realm: "zone",
+    users: [
+      ["alice", "$2b$10$abcdefghijklmnopqrstuuJ1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq"],
+      ["bob", BOB],
+    ],
+    forward: true,
   },
   rate_limit: {
     rules: [

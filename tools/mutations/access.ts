@@ -8,6 +8,10 @@ const ipFilter = "src/data/policies/ip-filter.ts";
 const IP_FILTER = ["test/policies/ip-filter.test.ts"];
 const cors = "src/data/policies/cors.ts";
 const CORS = ["test/policies/cors.test.ts"];
+const basicAuth = "src/data/policies/basic-auth.ts";
+const passwords = "src/data/policies/passwords.ts";
+const BASIC_AUTH = ["test/policies/basic-auth.test.ts"];
+const HASH_PASSWORD = ["src/cli/hash-password.test.ts"];
 const PROBLEMS = ["test/config/problems.test.ts"];
 
 export const ACCESS_MUTATIONS: readonly Mutation[] = [
@@ -115,5 +119,96 @@ export const ACCESS_MUTATIONS: readonly Mutation[] = [
     find: "credentials?.value === true && isAny",
     replace: "credentials?.value === undefined && isAny",
     tests: PROBLEMS,
+  },
+  {
+    name: "basic_auth: the password of one user is not that of nobody",
+    file: basicAuth,
+    find: "if (isRight && isKnown) {",
+    replace: "if (isRight) {",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: nobody is remembered",
+    file: basicAuth,
+    find: "if (hash !== undefined && this.#passwords.isRemembered(key)) {",
+    replace: "if (this.#passwords.isRemembered(key)) {",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: a wrong password is refused",
+    file: basicAuth,
+    find: "if (isRight && isKnown) {",
+    replace: "if (isKnown) {",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: two fields are none",
+    file: basicAuth,
+    find: 'findOnly("authorization")',
+    replace: 'find("authorization")',
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: credentials have no control characters",
+    file: basicAuth,
+    find: " || CONTROL.test(text)",
+    replace: "",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: a backend does not see the password",
+    file: basicAuth,
+    find: 'if (!this.#forward) exchange.request.headers.removeNamed("authorization");',
+    replace: "",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: only right passwords are remembered",
+    file: passwords,
+    find: "if (isRight === true) this.#remember(comparison.key);",
+    replace: "this.#remember(comparison.key);",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: a password is remembered for its hash",
+    file: passwords,
+    find: ".update(`$" + "{hash}",
+    replace: ".update(`",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: a limited number of passwords wait",
+    file: passwords,
+    find: "if (this.#line.size >= MAX_WAITING) return false;",
+    replace: "",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "basic_auth: the passwords of clients that have gone are not compared",
+    file: passwords,
+    find: "if (comparison?.users.size === 0) this.#line.delete(key);",
+    replace: "",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "a hash of scrypt is of this password",
+    file: "src/data/policies/password-worker.ts",
+    find: "return timingSafeEqual(found, read.hash);",
+    replace: "return found.length === read.hash.length;",
+    tests: BASIC_AUTH,
+  },
+  {
+    name: "a hash costs no more than it may",
+    file: "src/core/password-hash.ts",
+    find: " || scryptBytes(read) > MAX_SCRYPT_BYTES",
+    replace: "",
+    tests: PROBLEMS,
+  },
+  {
+    name: "hash-password shows nothing of what is typed",
+    file: "src/cli/hash-password.ts",
+    find: "stdin.setRawMode(true);",
+    replace: "",
+    tests: HASH_PASSWORD,
   },
 ];

@@ -1,6 +1,7 @@
 // The policies by name: the schema of each, and what it is compiled to. Runs anywhere.
 
 import { z } from "zod";
+import { basicAuthSchema, compileBasicAuth } from "./basic-auth.ts";
 import { bodyLimitSchema } from "./body-limit.ts";
 import { cacheSchema, compileCache } from "./cache.ts";
 import { compileCors, corsSchema } from "./cors.ts";
@@ -18,6 +19,7 @@ export const policies = z
     rate_limit: rateLimitSchema.optional(),
     ip_filter: ipFilterSchema.optional(),
     cors: corsSchema.optional(),
+    basic_auth: basicAuthSchema.optional(),
   })
   .meta({
     id: "policies",
@@ -33,6 +35,7 @@ const COMPILERS = {
   rate_limit: compileRateLimit,
   ip_filter: compileIpFilter,
   cors: compileCors,
+  basic_auth: compileBasicAuth,
 } as const satisfies {
   [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,

@@ -4,6 +4,7 @@
 import type { CacheSpec, PolicySpecs } from "../../config/snapshot.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { createBasicAuth } from "./basic-auth.ts";
 import { createCors } from "./cors.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import { createIpFilter } from "./ip-filter.ts";
@@ -29,6 +30,7 @@ const IN_ORDER: readonly Create[] = [
   ({ ip_filter: filter }) => (filter == null ? null : createIpFilter(filter)),
   ({ cors }) => (cors == null ? null : createCors(cors)),
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
+  ({ basic_auth: spec }) => (spec == null ? null : createBasicAuth(spec)),
   ({ cache }, { cacheOf }) => (cache == null || cacheOf === null ? null : cacheOf(cache)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
