@@ -1,5 +1,5 @@
-// The files with certificates and keys that a configuration names. Each is read once, so that what was checked is what is
-// used. Runs in the control thread and the CLI.
+// The files that a configuration names and that become part of it: certificates, keys, pages. Each is read once, so that what
+// was checked is what is used. Runs in the control thread and the CLI.
 
 import { readFileSync, statSync } from "node:fs";
 
@@ -22,10 +22,11 @@ export class PemFiles {
   /** All that were asked for. */
   readonly read: ReadFile[] = [];
 
-  /** Why the file cannot be used as one with such a thing in it, or null. */
-  fault(path: string, kind: PemKind): string | null {
+  /** Why the file cannot be used as one with such a thing in it, or null. `TEXT` is any that can be read. */
+  fault(path: string, kind: PemKind | "TEXT"): string | null {
     const file = this.#file(path);
-    return "fault" in file ? file.fault : pemFault(file.text, kind);
+    if ("fault" in file) return file.fault;
+    return kind === "TEXT" ? null : pemFault(file.text, kind);
   }
 
   /** Why a file of another kind cannot be read, or null. */

@@ -6,6 +6,7 @@ import { basicAuthProblems } from "./policies/basic-auth.ts";
 import { bodyLimitProblems } from "./policies/body-limit.ts";
 import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
+import { errorPagesProblems } from "./policies/error-pages.ts";
 import { ipFilterProblems } from "./policies/ip-filter.ts";
 import { entriesOf, isMapping } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
@@ -18,6 +19,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   cors: corsProblems,
   cache: cacheProblems,
   basic_auth: basicAuthProblems,
+  error_pages: errorPagesProblems,
 };
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */

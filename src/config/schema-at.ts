@@ -11,7 +11,8 @@ export function schemaAt(path: readonly PropertyKey[]): z.ZodType | null {
 /** The keys that the mapping at the path may have; none where it is no mapping or takes any key. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] {
   const schema = descend(configSchema, path);
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const kinds: readonly unknown[] = schema instanceof z.ZodUnion ? schema.options : [schema];
+  return kinds.flatMap((kind) => (kind instanceof z.ZodObject ? Object.keys(kind.shape) : []));
 }
 
 function descend(schema: unknown, path: readonly PropertyKey[]): z.ZodType | null {

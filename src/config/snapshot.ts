@@ -9,6 +9,7 @@ export type { HashKey } from "./hash-key.ts";
 export type { BasicAuthSpec } from "./policies/basic-auth.ts";
 export type { CacheKeySpec, CacheSpec } from "./policies/cache.ts";
 export type { CorsSpec, OriginRules } from "./policies/cors.ts";
+export type { ErrorPage, ErrorPagesSpec, PageVariable } from "./policies/error-pages.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
 export type { IpFilterSpec } from "./policies/ip-filter.ts";
 export type { PolicySpecs } from "./policies/policies.ts";

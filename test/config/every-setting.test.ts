@@ -278,6 +278,18 @@ const POLICIES = {
     requestDirectives: false,
     statusField: false,
   },
+  error_pages: {
+    pages: [
+      {
+        type: "text/html; charset=utf-8",
+        mediaType: "text/html",
+        parts: ["<p>", { variable: "status" }, "</p>"],
+      },
+      { type: "Text/Plain; charset=x", mediaType: "text/plain", parts: ["down"] },
+    ],
+    byStatus: Array.from({ length: 200 }, (_, i) => (i === 4 ? 0 : i < 100 ? -1 : 1)),
+    intercept: true,
+  },
   headers: {
     request: {
       set: [{ name: "X-Client", lowerName: "x-client", value: [{ variable: "client" }] }],

@@ -7,6 +7,9 @@ const BODY_LIMIT = ["test/policies/body-limit.test.ts"];
 const TABLE = ["src/core/shared/rate-table.test.ts"];
 const RATE_LIMIT = ["test/policies/rate-limit.test.ts"];
 
+const ERROR_PAGES = ["test/policies/error-pages.test.ts"];
+
+const errorPages = "src/data/policies/error-pages.ts";
 const table = "src/core/shared/rate-table.ts";
 const rateLimit = "src/data/policies/rate-limit.ts";
 
@@ -129,5 +132,61 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
     find: "if (!isV4) for (let i = 0; i < ADDRESS_CELLS; i++) cells[i]! &= this.#ipv6Mask[i]!;",
     replace: "",
     tests: RATE_LIMIT,
+  },
+  {
+    name: "errors of backends keep their bodies",
+    file: errorPages,
+    find: "if (error === null && !this.#spec.intercept) return null;",
+    replace: "",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "a body that nobody gets is not read for ever",
+    file: errorPages,
+    find: "this.#discarded <= MOST_DISCARDED_BYTES && this",
+    replace: "this",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "a backend that wants more of the request is given up",
+    file: errorPages,
+    find: "&& this.#exchange.request.bodyLength === 0) return;",
+    replace: ") return;",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "nothing of a body follows its page",
+    file: errorPages,
+    find: "if (!this.#replaced) return this.next.sendBody(chunk);",
+    replace: "this.next.sendBody(chunk);",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "no end follows a page",
+    file: errorPages,
+    find: "if (!this.#replaced) this.next.sendEnd(trailers);",
+    replace: "this.next.sendEnd(trailers);",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "what a client says does not become markup",
+    file: errorPages,
+    find: 'if (mediaType === "text/html" ||',
+    replace: 'if (mediaType === "text/none" ||',
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "a page is not said to be compressed",
+    file: errorPages,
+    find: '  "content-encoding",\n',
+    replace: "",
+    tests: ERROR_PAGES,
+  },
+  {
+    name: "programs that ask for JSON get no page",
+    file: "src/data/policies/accept.ts",
+    find: "return namesPage || (takesAll && !namesJson);",
+    replace: "return namesPage || takesAll;",
+    tests: ["src/data/policies/accept.test.ts"],
   },
 ];

@@ -5,6 +5,7 @@ import { basicAuthSchema, compileBasicAuth } from "./basic-auth.ts";
 import { bodyLimitSchema } from "./body-limit.ts";
 import { cacheSchema, compileCache } from "./cache.ts";
 import { compileCors, corsSchema } from "./cors.ts";
+import { compileErrorPages, errorPagesSchema } from "./error-pages.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import { compileIpFilter, ipFilterSchema } from "./ip-filter.ts";
 import type { PolicyContext } from "./policy-context.ts";
@@ -15,6 +16,7 @@ export const policies = z
   .strictObject({
     body_limit: bodyLimitSchema.optional(),
     cache: cacheSchema.optional(),
+    error_pages: errorPagesSchema.optional(),
     headers: headersSchema.optional(),
     rate_limit: rateLimitSchema.optional(),
     ip_filter: ipFilterSchema.optional(),
@@ -31,6 +33,7 @@ export type PoliciesConfig = z.output<typeof policies>;
 /** All but `body_limit`, which becomes the limit of its route. */
 const COMPILERS = {
   cache: compileCache,
+  error_pages: compileErrorPages,
   headers: compileHeaders,
   rate_limit: compileRateLimit,
   ip_filter: compileIpFilter,

@@ -6,6 +6,7 @@ import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { createBasicAuth } from "./basic-auth.ts";
 import { createCors } from "./cors.ts";
+import { createErrorPages } from "./error-pages.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import { createIpFilter } from "./ip-filter.ts";
 import type { Policy } from "./policy.ts";
@@ -27,6 +28,7 @@ type Create = (specs: PolicySpecs, setting: PolicySetting) => Policy | null;
 
 const IN_ORDER: readonly Create[] = [
   ({ headers }) => (headers == null ? null : createResponseHeaders(headers)),
+  ({ error_pages: spec }) => (spec == null ? null : createErrorPages(spec)),
   ({ ip_filter: filter }) => (filter == null ? null : createIpFilter(filter)),
   ({ cors }) => (cors == null ? null : createCors(cors)),
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
