@@ -147,6 +147,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
 
   /** Returns false where the exchange has to go its own way. */
   join(question: Question): boolean {
+    if (this.#isSending) return this.#sendTo(question, this.#kept!);
     if (this.#waiting.size >= MAX_WAITING) return false;
     this.#waiting.add(new Reader(this, question));
     return true;
@@ -171,6 +172,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
 
   /** It takes too long to be waited for. */
   override onDeadline(): void {
+    if (this.#isSending) return;
     this.#unshare();
     this.#release(true);
   }
@@ -266,17 +268,23 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   #begin(entry: Entry, body: GrowingBody): void {
     if (!this.#headSent && this.#first !== null) this.#beginFirst(this.#first, entry, body);
     this.#headSent = true;
-    const { bodyLength } = this.#head!;
-    // A body that turns out to be too long could not be kept for them.
-    if (!body.whole && bodyLength === UNKNOWN_LENGTH) return;
-    for (const reader of this.#waiting) {
-      if (!this.#isFor(reader.question, entry)) continue;
-      this.#waiting.delete(reader);
-      this.#route.thread.metrics.add(Counter.cacheCollapsed);
-      this.#answer(reader.exchange, entry, this.#status({ collapsed: true }));
-    }
-    this.#unshare();
+    if (!body.whole && !this.#isSending) return;
+    for (const reader of this.#waiting)
+      if (this.#sendTo(reader.question, entry)) this.#waiting.delete(reader);
     this.#release(false);
+  }
+
+  /** Everyone who asks is sent the body while it comes. One without a length could turn out to be too long for that. */
+  get #isSending(): boolean {
+    return this.#state === KEEPING && this.#headSent && this.#head!.bodyLength !== UNKNOWN_LENGTH;
+  }
+
+  /** Returns false where the response is none for that request. */
+  #sendTo(question: Question, entry: Entry): boolean {
+    if (!this.#isFor(question, entry)) return false;
+    this.#route.thread.metrics.add(Counter.cacheCollapsed);
+    this.#answer(question.exchange, entry, this.#status({ collapsed: true }));
+    return true;
   }
 
   #beginFirst({ exchange }: Reader, entry: Entry, body: GrowingBody): void {
