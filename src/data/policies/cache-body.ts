@@ -1,11 +1,11 @@
 // A body on its way into the cache, and those who are sent it, each at its own pace. Data threads.
 
 import type { GatewayError } from "../../core/errors.ts";
-import type { Action, Exchange, ResponseHead } from "../../core/exchange.ts";
+import { type Action, type Exchange, LENT_BYTES, type ResponseHead } from "../../core/exchange.ts";
 import { failExchange } from "../pipeline.ts";
 
-/** One piece of a body to a client: what waits in its socket is not counted anywhere else. */
-const PIECE_BYTES = 65_536;
+/** One piece of a body to a client. It is lent: what is kept is never written to again. */
+const PIECE_BYTES = LENT_BYTES;
 const FIRST_BYTES = 16_384;
 
 /** Grows up to `maxBytes`. */
@@ -90,13 +90,13 @@ export class BodySender implements Action {
     const { bytes, whole } = this.#source;
     if (whole && bytes.length <= PIECE_BYTES) {
       exchange.action = null;
-      exchange.client.sendHead(head, bytes.length > 0 ? bytes : null, true);
+      exchange.client.sendHead(head, bytes.length > 0 ? bytes : null, true, true);
       return;
     }
     exchange.action = this;
     const first = bytes.subarray(0, PIECE_BYTES);
     this.#sent = first.length;
-    this.#flows = exchange.client.sendHead(head, first.length > 0 ? first : null, false);
+    this.#flows = exchange.client.sendHead(head, first.length > 0 ? first : null, false, true);
     this.pump();
   }
 
@@ -116,7 +116,7 @@ export class BodySender implements Action {
       }
       const piece = bytes.subarray(this.#sent, this.#sent + PIECE_BYTES);
       this.#sent += piece.length;
-      this.#flows = exchange.client.sendBody(piece);
+      this.#flows = exchange.client.sendBody(piece, true);
     }
   }
 

@@ -9,19 +9,35 @@ export type Directives = ReadonlyMap<string, string>;
 /** More seconds than anybody means (RFC 9111 section 1.2.2). */
 const MOST_SECONDS = 2 ** 31;
 
-/** A comma within a quoted value is part of it. */
-const MEMBER = /(?:"(?:[^"\\]|\\.)*"|[^",])+/g;
 const DIRECTIVE = /^([!#$%&'*+\-.^_`|~0-9a-z]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"=,]+)))?$/i;
 
 export function parseDirectives(list: string): Directives {
   const directives = new Map<string, string>();
-  for (const [member] of list.matchAll(MEMBER)) {
+  for (const member of membersOf(list)) {
     const [, name, quoted, plain] = DIRECTIVE.exec(member.trim()) ?? [];
     if (name === undefined) continue;
     const lower = name.toLowerCase();
     if (!directives.has(lower)) directives.set(lower, quoted ?? plain ?? "");
   }
   return directives;
+}
+
+/** A comma within a quoted value is part of it, unless no quote ends that. Each character is looked at once or twice. */
+function membersOf(list: string): string[] {
+  const members: string[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let i = 0; i < list.length; i++) {
+    const character = list[i];
+    if (isQuoted && character === "\\") i++;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (character === "," && !isQuoted) {
+      members.push(list.slice(start, i));
+      start = i + 1;
+    }
+  }
+  const rest = list.slice(start);
+  return isQuoted ? [...members, ...rest.split(",")] : [...members, rest];
 }
 
 /** Null where there is none; 0 where its value is no number: what is doubtful is not fresh. */

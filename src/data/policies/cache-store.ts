@@ -10,7 +10,7 @@ import { varyKey } from "./cache-vary.ts";
 /** Of one resource: a field that every client fills with something else must not push all others out. */
 export const MAX_VARIANTS = 32;
 /** Bytes of the objects of one entry, and of one field of it, as measured with many small ones. */
-const ENTRY_BYTES = 900;
+const ENTRY_BYTES = 1100;
 const FIELD_BYTES = 48;
 
 /** An entry in its place. The ring of all, from the one used last, goes through `Slot`s. */

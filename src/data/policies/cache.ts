@@ -164,9 +164,9 @@ class StatusLayer extends ClientLayer {
     this.#status = status;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent: boolean): boolean {
     head.headers.add("Cache-Status", this.#status, Field.other);
-    return this.next.sendHead(head, body, last);
+    return this.next.sendHead(head, body, last, lent);
   }
 }
 
@@ -181,9 +181,9 @@ class Changing extends ClientLayer {
     this.#thread = thread;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent: boolean): boolean {
     if (head.status >= 200 && head.status < 400)
       this.#thread.active.caches.changed(this.#exchange, head.headers);
-    return this.next.sendHead(head, body, last);
+    return this.next.sendHead(head, body, last, lent);
   }
 }
