@@ -8,6 +8,7 @@ import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
 import { errorPagesProblems } from "./policies/error-pages.ts";
 import { ipFilterProblems } from "./policies/ip-filter.ts";
+import { rateLimitProblems } from "./policies/rate-limit.ts";
 import { entriesOf, isMapping } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
 
@@ -20,6 +21,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   cache: cacheProblems,
   basic_auth: basicAuthProblems,
   error_pages: errorPagesProblems,
+  rate_limit: rateLimitProblems,
 };
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */

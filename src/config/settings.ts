@@ -20,6 +20,12 @@ export function textOf(node: SourceNode, name: string): string | null {
   return typeof setting?.value === "string" && !setting.broken ? setting.value : null;
 }
 
+/** Whether a policy that is not switched off has none of these settings, and nothing that may have been meant as one. */
+export function lacks(policy: SourceNode, names: readonly string[]): boolean {
+  if (!isMapping(policy) || policy.children.get("enabled")?.value === false) return false;
+  return !names.some((name) => policy.children.has(name)) && !hasMisspelt(policy, names);
+}
+
 /** Whether one of the names is probably there, but misspelt: an unknown key was reported, so nothing is missing too. */
 export function hasMisspelt(node: SourceNode, names: readonly string[]): boolean {
   return [...node.children.keys()].some((key) => nearest(String(key), names) !== null);

@@ -28,6 +28,12 @@ for (const name of Object.keys(policies.shape)) {
   it(`${name} has its page, and its place in the order`, () => {
     const page = name.replaceAll("_", "-");
     assert.ok(globSync(`policies/${page}.md`, { cwd: DOCS }).length === 1, page);
+    const off = loadConfigText(
+      `routing: { a: { respond: {}, policies: { ${name}: { enabled: false } } } }`,
+      "x",
+      {},
+    );
+    assert.ok(off.ok, "a route can do without it, and needs to say no more");
     assert.match(overview, new RegExp(`\\[${name}\\]\\(policies/${page}\\.md\\)`));
   });
 }

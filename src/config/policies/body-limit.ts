@@ -3,13 +3,14 @@
 
 import { z } from "zod";
 import { atKey, type Findings } from "../finding.ts";
+import { lacks } from "../settings.ts";
 import type { SourceNode } from "../tree.ts";
 import { size, truth } from "../values.ts";
 
 export const bodyLimitSchema = z
   .strictObject({
     enabled: truth().prefault(true).describe("`false` turns it off and keeps the section."),
-    size: size(1).describe("Longest request body."),
+    size: size(1).optional().describe("Longest request body."),
   })
   .describe(
     "Refuses longer request bodies with 413, as `limits.body_size` does (docs/policies/body-limit.md).",
@@ -22,10 +23,10 @@ export function bodyBytesOf(
   route: { readonly policy: BodyLimitConfig; readonly limit: number | undefined },
   file: { readonly policy: BodyLimitConfig; readonly limit: number },
 ): number {
-  if (route.policy?.enabled === true) return route.policy.size;
+  if (route.policy?.enabled === true) return route.policy.size!;
   if (route.limit !== undefined) return route.limit;
   // One that the route turns off leaves what the file says in `limits`.
-  if (route.policy === undefined && file.policy?.enabled === true) return file.policy.size;
+  if (route.policy === undefined && file.policy?.enabled === true) return file.policy.size!;
   return file.limit;
 }
 
@@ -33,6 +34,9 @@ export function bodyBytesOf(
 export function* bodyLimitProblems(owner: SourceNode): Findings {
   const policy = owner.children.get("policies")?.children.get("body_limit");
   const limit = owner.children.get("limits")?.children.get("body_size");
-  if (policy === undefined || limit === undefined) return;
-  yield atKey(policy, 'cannot use "body_limit" beside "limits.body_size": expected one or the other');
+  if (policy === undefined) return;
+  if (lacks(policy, ["size"]))
+    yield atKey(policy, 'missing key "size": expected a size such as 512b, 64kb or 10mb, at least 1b');
+  if (limit !== undefined)
+    yield atKey(policy, 'cannot use "body_limit" beside "limits.body_size": expected one or the other');
 }

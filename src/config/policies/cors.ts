@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { atKey, atValue, type Findings } from "../finding.ts";
 import { quote } from "../problem.ts";
-import { hasMisspelt } from "../settings.ts";
+import { lacks } from "../settings.ts";
 import type { SourceNode } from "../tree.ts";
 import { duration, fieldName, hostPattern, method, oneOrMore, readText, truth } from "../values.ts";
 
@@ -94,11 +94,9 @@ export function compileCors(config: z.output<typeof corsSchema>): CorsSpec {
 export function* corsProblems(policy: SourceNode): Findings {
   const { children } = policy;
   const origins = children.get("origins");
-  if (origins === undefined) {
-    const isOff = children.get("enabled")?.value === false || hasMisspelt(policy, ["origins"]);
-    if (!isOff) yield atKey(policy, 'missing key "origins": expected an origin, a list of origins, or "*"');
-    return;
-  }
+  if (lacks(policy, ["origins"]))
+    yield atKey(policy, 'missing key "origins": expected an origin, a list of origins, or "*"');
+  if (origins === undefined) return;
   const credentials = children.get("credentials");
   const isAny = origins.value === "*" || (Array.isArray(origins.value) && origins.value.includes("*"));
   if (credentials?.value === true && isAny)

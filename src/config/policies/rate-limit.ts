@@ -1,7 +1,10 @@
 // The policy `rate_limit`: how many requests a key may have in a time. Runs anywhere.
 
 import { z } from "zod";
+import { atKey, type Findings } from "../finding.ts";
 import { type HashKey, hashKey, hashKeyText } from "../hash-key.ts";
+import { lacks } from "../settings.ts";
+import type { SourceNode } from "../tree.ts";
 import { readText, text, truth, wholeNumber } from "../values.ts";
 import type { PolicyContext } from "./policy-context.ts";
 
@@ -40,10 +43,11 @@ export interface RateValue {
   readonly periodMs: number;
 }
 
+const EXPECTED_RATE =
+  "expected requests per time such as 10/s, 600/m, 1000/h or 5/10s (1 to 1000000 requests, up to 30 days)";
+
 function rate() {
-  const expected =
-    "expected requests per time such as 10/s, 600/m, 1000/h or 5/10s (1 to 1000000 requests, up to 30 days)";
-  return readText(expected, (text) => {
+  return readText(EXPECTED_RATE, (text) => {
     const [, requests, count, unit] = /^(\d{1,7})\/(\d{0,7})([smhd])$/.exec(text) ?? [];
     const value: RateValue = {
       requests: Number(requests),
@@ -54,15 +58,16 @@ function rate() {
       value.requests <= MOST_REQUESTS &&
       value.periodMs >= 1000 &&
       value.periodMs <= MOST_PERIOD_MS;
-    return isSound ? { value } : { problem: expected };
+    return isSound ? { value } : { problem: EXPECTED_RATE };
   }).meta({ title: "rate", examples: ["10/s", "600/m", "1000/h", "5/10s"] });
 }
 
 const BY =
   "What is counted together: `client`, `path`, `all`, `header:<name>`, `cookie:<name>` or `query:<name>`.";
 
+const RATE = "Requests in a time, as in `10/s`, `600/m`, `1000/h` or `5/10s`.";
+
 const rule = {
-  rate: rate().describe("Requests in a time, as in `10/s`, `600/m`, `1000/h` or `5/10s`."),
   burst: wholeNumber(1, MOST_REQUESTS)
     .optional()
     .describe("Requests that may come at once after a pause. Without it, as many as `rate` has."),
@@ -76,9 +81,10 @@ const rule = {
 export const rateLimitSchema = z
   .strictObject({
     enabled: truth().prefault(true).describe("`false` turns it off and keeps the section."),
+    rate: rate().optional().describe(RATE),
     ...rule,
     and: z
-      .array(z.strictObject(rule))
+      .array(z.strictObject({ rate: rate().describe(RATE), ...rule }))
       .prefault([])
       .describe("More limits. A request must pass all of them; one that does not is counted by none."),
     ipv6_prefix: wholeNumber(16, 128)
@@ -95,10 +101,10 @@ export const rateLimitSchema = z
   );
 
 type RateLimitConfig = z.output<typeof rateLimitSchema>;
-type RuleConfig = Pick<RateLimitConfig, "rate" | "burst" | "by" | "name">;
+type RuleConfig = RateLimitConfig["and"][number];
 
 export function compileRateLimit(config: RateLimitConfig, { owner }: PolicyContext): RateLimitSpec {
-  const { ipv6_prefix: ipv6Bits, keys } = config;
+  const { ipv6_prefix: ipv6Bits, keys, and } = config;
   const compileRule = ({ rate, burst, by, name }: RuleConfig, index: number): RateRule => {
     const counted = {
       ...rate,
@@ -111,9 +117,13 @@ export function compileRateLimit(config: RateLimitConfig, { owner }: PolicyConte
     return { name: name ?? (index === 0 ? "default" : `default-${index + 1}`), ...counted, id, shared: null };
   };
   return {
-    rules: [config, ...config.and].map(compileRule),
+    rules: [{ ...config, rate: config.rate! }, ...and].map(compileRule),
     ipv6Bits,
     tells: config.headers && !config.dry_run,
     dryRun: config.dry_run,
   };
+}
+
+export function* rateLimitProblems(policy: SourceNode): Findings {
+  if (lacks(policy, ["rate"])) yield atKey(policy, `missing key "rate": ${EXPECTED_RATE}`);
 }
