@@ -28,6 +28,7 @@ test("an empty file compiles to the defaults", () => {
     files: [],
     ocsp: { responder: null, timeoutMs: 10_000 },
     requestedMaxConnections: null,
+    runAs: null,
     resolver: { servers: null, minTtlMs: 1_000, maxTtlMs: 300_000, timeoutMs: 2_000 },
     admin: null,
   });
