@@ -56,6 +56,7 @@ const MAX_REQUESTS = 2 ** 30 - 1;
 /** How long a backend may take to answer a PING, and to close a connection after we did. */
 const PING_TIMEOUT_MS = 2000;
 const CLOSE_TIMEOUT_MS = 1000;
+const STALE_MS = 1000;
 /** Frames that break a rule before the connection is ended. */
 const MAX_INVALID_FRAMES = 100;
 
@@ -124,6 +125,7 @@ export class BackendSession extends Timed {
   #lastStreamId: number | null = null;
   /** It is one of the thread's unused connections. */
   #unused = false;
+  #unusedSince = 0;
   #keepAliveMs: number;
   /** Requests sent on it. */
   requests = 0;
@@ -175,9 +177,9 @@ export class BackendSession extends Timed {
     return this.#state === OPEN && this.#streams.size < this.#maxStreams && this.#session?.closed === false;
   }
 
-  /** Nothing is under way on it: the backend may be about to close it. */
+  /** Nothing has been under way on it for a while: the backend may be about to close it. */
   get mayBeStale(): boolean {
-    return this.#state === OPEN && this.#streams.size === 0;
+    return this.#unused && this.#home.thread.deadlines.now - this.#unusedSince >= STALE_MS;
   }
 
   join(stream: BackendStream): void {
@@ -323,6 +325,7 @@ export class BackendSession extends Timed {
   #beginUnused(): void {
     const { thread } = this.#home;
     this.#unused = true;
+    this.#unusedSince = thread.deadlines.now;
     const isRoom = thread.unusedBackendConnections++ < thread.active.server.unusedBackendConnections;
     if (isRoom && this.#home.keepsUnused) thread.deadlines.set(this, this.#keepAliveMs);
     else this.drain();

@@ -19,7 +19,7 @@ import { readResponseHead, readTrailers } from "./backend-response.ts";
 import type { BackendSession, StreamError } from "./backend-session.ts";
 import { trailerFields } from "./fields.ts";
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_FLAG_END_STREAM } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_FLAG_END_STREAM } = constants;
 
 const WAITING = 0;
 const READY = 1;
@@ -40,6 +40,16 @@ const whole = new WeakSet<Readable>();
 function pushNotingEnd(this: ClientHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
   if (chunk === null && !this.closed) whole.add(this);
   return Readable.prototype.push.call(this, chunk, encoding);
+}
+
+/** `close` alone would end the request first: half of a body would look whole to the backend. */
+function resetStream(stream: ClientHttp2Stream, code: number): void {
+  stream._final = endsNothing;
+  stream.close(code);
+}
+
+function endsNothing(callback: (error?: Error | null) => void): void {
+  callback();
 }
 
 /** Where an exchange is counted. */
@@ -317,7 +327,7 @@ export class BackendStream extends Timed implements BackendConnection {
 
   #responseEnded(): void {
     // A backend that answered before it read the request reads no more of it (RFC 9113 section 8.1).
-    this.#over(this.#requestEnded ? null : NGHTTP2_NO_ERROR);
+    this.#over(this.#requestEnded ? null : NGHTTP2_CANCEL);
   }
 
   /** `reset` is the code that the stream is reset with, or null. */
@@ -326,7 +336,7 @@ export class BackendStream extends Timed implements BackendConnection {
     this.#state = OVER;
     this.#user = null;
     this.#deadlines.remove(this);
-    if (reset !== null) this.#stream?.close(reset);
+    if (reset !== null && this.#stream !== null) resetStream(this.#stream, reset);
     this.#session?.leave(this);
     this.#home.streamOver(this);
   }
