@@ -4,6 +4,8 @@ import type { TestContext } from "node:test";
 import { RawBackend, type RawConnection } from "../support/raw.ts";
 import { type Fields, Flag, FrameType, fieldBlock, frame, PREFACE, settings, uint32 } from "./frames.ts";
 
+const MAX_FRAME_BYTES = 16_384;
+
 export type Serve = (connection: FrameConnection, stream: number) => unknown;
 
 export interface FrameBackendOptions {
@@ -82,8 +84,17 @@ export class FrameConnection {
   }
 
   head(stream: number, fields: Fields, last = false): void {
-    const flags = Flag.endHeaders | (last ? Flag.endStream : Flag.none);
-    this.send(FrameType.headers, flags, stream, fieldBlock(fields));
+    const block = fieldBlock(fields);
+    const end = last ? Flag.endStream : Flag.none;
+    if (block.length <= MAX_FRAME_BYTES) {
+      this.send(FrameType.headers, Flag.endHeaders | end, stream, block);
+      return;
+    }
+    this.send(FrameType.headers, end, stream, block.subarray(0, MAX_FRAME_BYTES));
+    for (let at = MAX_FRAME_BYTES; at < block.length; at += MAX_FRAME_BYTES) {
+      const flags = at + MAX_FRAME_BYTES < block.length ? Flag.none : Flag.endHeaders;
+      this.send(FrameType.continuation, flags, stream, block.subarray(at, at + MAX_FRAME_BYTES));
+    }
   }
 
   data(stream: number, body: string | Buffer, last = false): void {
@@ -100,6 +111,8 @@ export class FrameConnection {
 
   /** Resolves when `isSo`, which what comes in may make so. */
   async until(isSo: () => boolean): Promise<void> {
+    // What has come is read first.
+    await null;
     while (!isSo()) await this.raw.untilBytes(this.raw.length + 1);
   }
 

@@ -6,7 +6,7 @@ const upstream = "src/data/upstream/upstream.ts";
 const circuit = "src/data/upstream/circuit.ts";
 const queue = "src/data/upstream/queue.ts";
 const retry = "src/data/upstream/retry.ts";
-const pool = "src/data/upstream/pool.ts";
+const pool = "src/data/upstream/http1-pool.ts";
 const proxy = "src/data/actions/proxy.ts";
 const mirror = "src/data/actions/mirror.ts";
 const balancers = "src/data/upstream/balancers";
@@ -268,7 +268,7 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
   {
     name: "only a connection that was used before may be stale",
     file: proxy,
-    find: 'error.code === "upstream_closed" && this.#connection?.reused === true',
+    find: "isGone && this.#connection?.maybeStale === true",
     replace: 'error.code === "upstream_closed"',
     tests: ["test/upstream/*retr*.test.ts", "test/upstream/{failover,ejection,faults}.test.ts"],
   },
