@@ -14,7 +14,7 @@ import type { Arrival } from "../arrival.ts";
 import { ClientConnection } from "../client-connection.ts";
 import type { HeadLimits } from "../http1/head-parser.ts";
 import type { ThreadContext } from "../thread-context.ts";
-import { ResetBudget } from "./reset-budget.ts";
+import { FrameBudget } from "./frame-budget.ts";
 import { ServerStream, type StreamHome } from "./stream.ts";
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
@@ -30,6 +30,8 @@ const CONNECTION_WINDOW_BYTES = 1_048_576;
 /** Frames that break a rule, and streams beyond the limits, before the connection is ended. */
 const MAX_INVALID_FRAMES = 100;
 const MAX_REJECTED_STREAMS = 100;
+/** PING and SETTINGS frames within ten seconds; each is answered. */
+const MAX_CONTROL_FRAMES = 1000;
 const MAX_OUTSTANDING_PINGS = 10;
 const MAX_SETTINGS_ENTRIES = 32;
 
@@ -41,7 +43,8 @@ export function serveHttp2(arrival: Arrival, thread: ThreadContext, early: Buffe
 export class Http2Connection extends ClientConnection implements StreamHome {
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<ServerStream>();
-  readonly #resets: ResetBudget;
+  readonly #resets: FrameBudget;
+  readonly #controls = new FrameBudget(MAX_CONTROL_FRAMES);
   #ends: ConnectionEnds | null = null;
   #closing = false;
 
@@ -49,7 +52,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     super(arrival, thread);
     const { active } = thread;
     const { http2 } = active.server;
-    this.#resets = new ResetBudget(http2.maxResets);
+    this.#resets = new FrameBudget(http2.maxResets);
     this.#linger();
     // A session takes what its socket has read before.
     if (early !== null) this.socket.unshift(early);
@@ -57,6 +60,8 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#session.on("stream", (stream, _fields, flags, raw) => this.#begin(stream, flags, raw));
     this.#session.on("error", (error) => this.#failed(error));
+    const countControl = () => this.#countControl();
+    this.#session.on("ping", countControl).on("remoteSettings", countControl);
     this.wait(WAIT_STREAM, active.server.readTimeoutMs);
   }
 
@@ -153,6 +158,10 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     this.#closing = true;
     this.#session.close();
     this.wait(WAIT_GONE, CLOSE_TIMEOUT_MS);
+  }
+
+  #countControl(): void {
+    if (!this.#controls.take(this.thread.deadlines.now)) this.#refuse("too many PING and SETTINGS frames");
   }
 
   #refuse(fault: string): void {

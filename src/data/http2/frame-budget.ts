@@ -1,10 +1,10 @@
-// How many of its streams a client may reset: each costs it one frame, and the gateway and a backend a request
-// (CVE-2023-44487). Runs in data threads.
+// How many frames of a kind a client may send where each costs it little and the gateway more: RST_STREAM above all, for
+// which the gateway and a backend have begun a request (CVE-2023-44487). Runs in data threads.
 
 /** The budget is whole again after this time. */
 const REFILL_MS = 10_000;
 
-export class ResetBudget {
+export class FrameBudget {
   readonly #most: number;
   #left: number;
   #seenMs = 0;
