@@ -41,7 +41,7 @@ function isSpace(code: number): boolean {
 export class FieldCollector {
   #text = "";
   #marks = new Int32Array(64 * MARKS_PER_FIELD);
-  #cookies = "";
+  #cookies: string | null = null;
   /** Fields so far; the pieces of a cookie are one. */
   count = 0;
   /** Bytes so far, as HTTP/1 counts them: with what stands between name, value and the next field. */
@@ -49,7 +49,7 @@ export class FieldCollector {
 
   begin(): void {
     this.#text = "";
-    this.#cookies = "";
+    this.#cookies = null;
     this.count = 0;
     this.bytes = 0;
   }
@@ -64,16 +64,16 @@ export class FieldCollector {
     this.bytes += name.length + value.length + 4;
     if (name === "cookie") {
       // RFC 9113 section 8.2.3: HTTP/2 may split it, and HTTP/1 has one.
-      if (this.#cookies === "") this.count++;
-      this.#cookies = this.#cookies === "" ? value : `${this.#cookies}; ${value}`;
+      if (this.#cookies === null) this.count++;
+      this.#cookies = this.#cookies === null ? value : `${this.#cookies}; ${value}`;
     } else {
-      this.#append(name, value, id, this.count++ - (this.#cookies === "" ? 0 : 1));
+      this.#append(name, value, id, this.count++ - (this.#cookies === null ? 0 : 1));
     }
     return id;
   }
 
   take(): HeaderList {
-    if (this.#cookies !== "") this.#append("cookie", this.#cookies, Field.other, this.count - 1);
+    if (this.#cookies !== null) this.#append("cookie", this.#cookies, Field.other, this.count - 1);
     return HeaderList.parsed(this.#text, this.#marks, this.count);
   }
 
