@@ -10,6 +10,7 @@ import { ACCESS_MUTATIONS } from "./mutations/access.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
 import { HTTP_MUTATIONS } from "./mutations/http.ts";
+import { HTTP2_MUTATIONS } from "./mutations/http2.ts";
 import type { Mutation } from "./mutations/mutation.ts";
 import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
@@ -18,6 +19,7 @@ import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
 
 const MUTATIONS = [
   ...HTTP_MUTATIONS,
+  ...HTTP2_MUTATIONS,
   ...SHARED_MUTATIONS,
   ...UPSTREAM_MUTATIONS,
   ...CLIENT_MUTATIONS,

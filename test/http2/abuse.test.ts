@@ -149,6 +149,7 @@ describe("a client that", { timeout: 60_000 }, () => {
       (client) => times(20_000, () => client.send(0x77, Flag.none, 0)),
       [ErrorCode.enhanceYourCalm],
     ],
+    ["asks once, and no more", (client) => void client.request(request("/")), [ErrorCode.noError]],
     ["asks nothing", () => {}, [ErrorCode.noError]],
   ];
   for (const [what, misbehave, codes] of ended) {
