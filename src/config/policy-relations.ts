@@ -8,6 +8,7 @@ import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
 import { errorPagesProblems } from "./policies/error-pages.ts";
 import { ipFilterProblems } from "./policies/ip-filter.ts";
+import { jwtProblems } from "./policies/jwt.ts";
 import { rateLimitProblems } from "./policies/rate-limit.ts";
 import { entriesOf, isMapping } from "./settings.ts";
 import type { SourceNode } from "./tree.ts";
@@ -22,6 +23,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   basic_auth: basicAuthProblems,
   error_pages: errorPagesProblems,
   rate_limit: rateLimitProblems,
+  jwt: jwtProblems,
 };
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */

@@ -12,6 +12,7 @@ export type { CorsSpec, OriginRules } from "./policies/cors.ts";
 export type { ErrorPage, ErrorPagesSpec, PageVariable } from "./policies/error-pages.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
 export type { IpFilterSpec } from "./policies/ip-filter.ts";
+export type { JwtKeys, JwtSpec } from "./policies/jwt.ts";
 export type { PolicySpecs } from "./policies/policies.ts";
 export type { RateLimitSpec, RateRule } from "./policies/rate-limit.ts";
 

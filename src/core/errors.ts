@@ -51,6 +51,7 @@ export const ERRORS = {
   response_timeout: { source: "upstream", status: 504, retry: "never" },
   response_stalled: { source: "upstream", status: 504, retry: "never" },
   tunnel_idle: { source: "gateway", status: 504, retry: "never" },
+  auth_unavailable: { source: "gateway", status: 503, retry: "never" },
   auth_overloaded: { source: "gateway", status: 503, retry: "never" },
   shutting_down: { source: "gateway", status: 503, retry: "never" },
   internal: { source: "gateway", status: 500, retry: "never" },

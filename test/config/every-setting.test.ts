@@ -18,7 +18,8 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 const TEXT = readFileSync(new URL("every-setting.yaml", import.meta.url), "utf8");
 /** What cannot stand beside something else that is in the file. */
-const ELSEWHERE = /^(?:server\.(?:host|port)|grpc\..*|policies\.body_limit\..*)$/;
+const ELSEWHERE =
+  /^(?:server\.(?:host|port)|grpc\..*|policies\.body_limit\..*|policies\.jwt\.(?:jwks_file|secret))$/;
 /** What the file cannot have, or can have only in one place, in another value than the default. */
 const STANDARD = /(?:\.enabled|^admin\.open)$/;
 
@@ -322,6 +323,29 @@ const POLICIES = {
       ["bob", BOB],
     ],
     forward: true,
+  },
+  jwt: {
+    keys: {
+      kind: "url",
+      url: "https://id.example.com/jwks.json",
+      refreshMs: 3_600_000,
+      cooldownMs: 60_000,
+    },
+    algorithms: ["ES256", "EdDSA"],
+    issuers: ["https://id.example.com"],
+    audiences: ["api", "web"],
+    clockToleranceMs: 5_000,
+    required: [
+      { claim: "role", values: ["admin", 7, true] },
+      { claim: "sub", values: null },
+    ],
+    fields: [{ claim: "sub", name: "X-User", lowerName: "x-user" }],
+    from: [
+      { from: "bearer" },
+      { from: "header", name: "x-token" },
+      { from: "cookie", name: "Session" },
+      { from: "query", name: "token" },
+    ],
   },
   rate_limit: {
     rules: [

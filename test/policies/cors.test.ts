@@ -33,6 +33,7 @@ const ORIGINS: ReadonlyArray<readonly [origin: string, allowed: boolean]> = [
   ["https://u@a.example.org", false],
   ["https://a.example.org.", false],
   ["http://a.example.org", false],
+  ["http://abc.example.org", false],
   ["http://x.local.test:8080", true],
   ["http://x.local.test", false],
   ["http://[::1]:3000", true],

@@ -12,6 +12,9 @@ const basicAuth = "src/data/policies/basic-auth.ts";
 const passwords = "src/data/policies/passwords.ts";
 const BASIC_AUTH = ["test/policies/basic-auth.test.ts"];
 const HASH_PASSWORD = ["src/cli/hash-password.test.ts"];
+const jwt = "src/data/policies/jwt.ts";
+const jwtKeys = "src/data/policies/jwt-keys.ts";
+const JWT = ["test/policies/jwt.test.ts"];
 const PROBLEMS = ["test/config/problems.test.ts"];
 
 export const ACCESS_MUTATIONS: readonly Mutation[] = [
@@ -210,5 +213,110 @@ export const ACCESS_MUTATIONS: readonly Mutation[] = [
     find: "stdin.setRawMode(true);",
     replace: "",
     tests: HASH_PASSWORD,
+  },
+  {
+    name: "jwt: algorithms are those of the configuration",
+    file: jwt,
+    find: "algorithms: [...spec.algorithms],",
+    replace: "",
+    tests: JWT,
+  },
+  {
+    name: "jwt: a public key is no secret",
+    file: "src/config/policies/jwt.ts",
+    find: "if (!known || OF_SECRET.some((name) => name === node.value) === isSecret) continue;",
+    replace: "if (!known || isSecret || node.value !== null) continue;",
+    tests: PROBLEMS,
+  },
+  {
+    name: "jwt: a token has an end",
+    file: jwt,
+    find: 'requiredClaims: ["exp"],',
+    replace: "",
+    tests: JWT,
+  },
+  {
+    name: "jwt: the issuer counts",
+    file: jwt,
+    find: "spec.issuers === null ? {} : { issuer: [...spec.issuers] }",
+    replace: "spec.issuers === null ? {} : {}",
+    tests: JWT,
+  },
+  {
+    name: "jwt: the audience counts",
+    file: jwt,
+    find: "spec.audiences === null ? {} : { audience: [...spec.audiences] }",
+    replace: "spec.audiences === null ? {} : {}",
+    tests: JWT,
+  },
+  {
+    name: "jwt: what the client says of claims is taken out",
+    file: jwt,
+    find: "headers.removeVariable(lowerName);",
+    replace: "headers.removeNamed(lowerName);",
+    tests: JWT,
+  },
+  {
+    name: "jwt: a claim cannot end its field",
+    file: jwt,
+    find: "fieldText(claimText(value))",
+    replace: "claimText(value)",
+    tests: JWT,
+  },
+  {
+    name: "jwt: a token is not remembered past its end",
+    file: jwt,
+    find: "Math.min(Date.now() + REMEMBERED_MS, payload.exp! * 1000 + this.#spec.clockToleranceMs)",
+    replace: "Date.now() + REMEMBERED_MS",
+    tests: JWT,
+  },
+  {
+    name: "jwt: two tokens are none",
+    file: jwt,
+    find: 'headers.findOnly("authorization")',
+    replace: 'headers.find("authorization")',
+    tests: JWT,
+  },
+  {
+    name: "jwt: claims are asked for",
+    file: jwt,
+    find: "if (lacking !== undefined) return insufficient(lacking.claim);",
+    replace: "",
+    tests: JWT,
+  },
+  {
+    name: "jwt: keys are not fetched more often than they may",
+    file: jwtKeys,
+    find: "if (performance.now() < this.#notBeforeMs) return;",
+    replace: "",
+    tests: JWT,
+  },
+  {
+    name: "jwt: a set of keys is not longer than it may be",
+    file: jwtKeys,
+    find: "if (bytes > MAX_BYTES) throw new Error(`expected no more than",
+    replace: "if (bytes < 0) throw new Error(`expected no more than",
+    tests: JWT,
+  },
+  {
+    name: "jwt: keys are not those of another address",
+    file: jwtKeys,
+    find: 'redirect: "error",',
+    replace: "",
+    tests: JWT,
+  },
+  {
+    name: "jwt: keys come over https",
+    file: "src/config/policies/jwks.ts",
+    find: 'url.protocol === "http:" && !isLoopback(url.hostname)',
+    replace: 'url.protocol === "http:" && url.hostname === ""',
+    tests: PROBLEMS,
+  },
+  {
+    name: "jwt: no private keys in a set",
+    file: "src/config/policies/jwks.ts",
+    find: "PRIVATE.some((name) => Object.hasOwn(key, name))",
+    replace: "PRIVATE.length === 0",
+    tests: ["src/config/policies/jwks.test.ts"],
   },
 ];

@@ -8,6 +8,7 @@ import { compileCors, corsSchema } from "./cors.ts";
 import { compileErrorPages, errorPagesSchema } from "./error-pages.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import { compileIpFilter, ipFilterSchema } from "./ip-filter.ts";
+import { compileJwt, jwtSchema } from "./jwt.ts";
 import type { PolicyContext } from "./policy-context.ts";
 import { compileRateLimit, rateLimitSchema } from "./rate-limit.ts";
 
@@ -22,6 +23,7 @@ export const policies = z
     ip_filter: ipFilterSchema.optional(),
     cors: corsSchema.optional(),
     basic_auth: basicAuthSchema.optional(),
+    jwt: jwtSchema.optional(),
   })
   .meta({
     id: "policies",
@@ -39,6 +41,7 @@ const COMPILERS = {
   ip_filter: compileIpFilter,
   cors: compileCors,
   basic_auth: compileBasicAuth,
+  jwt: compileJwt,
 } as const satisfies {
   [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,

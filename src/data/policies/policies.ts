@@ -9,6 +9,7 @@ import { createCors } from "./cors.ts";
 import { createErrorPages } from "./error-pages.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import { createIpFilter } from "./ip-filter.ts";
+import { createJwt } from "./jwt.ts";
 import type { Policy } from "./policy.ts";
 import { createRateLimit } from "./rate-limit.ts";
 
@@ -33,6 +34,7 @@ const IN_ORDER: readonly Create[] = [
   ({ cors }) => (cors == null ? null : createCors(cors)),
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
   ({ basic_auth: spec }) => (spec == null ? null : createBasicAuth(spec)),
+  ({ jwt }, { thread }) => (jwt == null ? null : createJwt(jwt, thread)),
   ({ cache }, { cacheOf }) => (cache == null || cacheOf === null ? null : cacheOf(cache)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
