@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
@@ -13,6 +13,7 @@ import { HTTP_MUTATIONS } from "./mutations/http.ts";
 import { HTTP2_MUTATIONS } from "./mutations/http2.ts";
 import type { Mutation } from "./mutations/mutation.ts";
 import { POLICY_MUTATIONS } from "./mutations/policies.ts";
+import { SERVICE_MUTATIONS } from "./mutations/service.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
 import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
@@ -24,6 +25,7 @@ const MUTATIONS = [
   ...UPSTREAM_MUTATIONS,
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
+  ...SERVICE_MUTATIONS,
   ...POLICY_MUTATIONS,
   ...ACCESS_MUTATIONS,
   ...TRAFFIC_MUTATIONS,
@@ -65,6 +67,8 @@ async function main(): Promise<number> {
 
 function copyRepository(): string {
   const folder = mkdtempSync(join(tmpdir(), "sluice-mutate-"));
+  // Some tests run the gateway as another user, who has to read it.
+  chmodSync(folder, 0o755);
   for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return folder;

@@ -9,7 +9,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { type Instruction, readDockerfile, type Stage, textsOf } from "../service/dockerfile.ts";
-import { IS_ROOT, NOBODY } from "../service/privileged.ts";
+import { AS_NOBODY, needsReadableSource } from "../service/privileged.ts";
 import { ROOT, runCommand, shellEnvironment, startGateway, temporaryFolder } from "./shell.ts";
 
 const [packing, installing, image] = readDockerfile(join(ROOT, "Dockerfile")) as [Stage, Stage, Stage];
@@ -65,7 +65,8 @@ test("what the Dockerfile makes runs as another user than root, and its health c
   await mkdir(state);
   await chmod(state, 0o777);
   const adminPort = await freePort();
-  const user = IS_ROOT ? [`--reuid=${NOBODY.uid}`, `--regid=${NOBODY.gid}`, "--clear-groups"] : [];
+  const [, ...asNobody] = AS_NOBODY;
+  const user = needsReadableSource.skip ? [] : asNobody;
   const program = [process.execPath, join(installed, "bin/sluice.js"), command!];
   const config = args.map((arg) =>
     arg.replace("/etc/sluice/sluice.yaml", join(ROOT, "packaging/docker.yaml")),

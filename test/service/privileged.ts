@@ -1,5 +1,6 @@
 // What tests of `run_as` need: root, another user, and a port that only root may bind. Runs in tests.
 
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,6 +9,20 @@ import { createServer } from "node:net";
 export const NOBODY = identityOf("nobody");
 
 export const IS_ROOT = process.getuid?.() === 0;
+
+/** A command to run another one as nobody. */
+export const AS_NOBODY = ["setpriv", `--reuid=${NOBODY.uid}`, `--regid=${NOBODY.gid}`, "--clear-groups"];
+
+export const needsRoot = { skip: IS_ROOT ? false : "only root can become another user" };
+
+/** For what nobody reads: Node, and the source of the gateway in a data thread that starts later. */
+export const needsReadableSource = { skip: needsRoot.skip || whyUnreadable() };
+
+function whyUnreadable(): string | false {
+  const source = new URL("../../src/data/thread.ts", import.meta.url).pathname;
+  const [command = "", ...args] = [...AS_NOBODY, "test", "-x", process.execPath, "-a", "-r", source];
+  return spawnSync(command, args).status === 0 ? false : "nobody may not read this copy of the repository";
+}
 
 export interface User {
   readonly uid: number;

@@ -20,13 +20,18 @@ import { ask } from "../http/client.ts";
 import { listeningSockets } from "../process/sockets.ts";
 import { DEADLY_ADDRESS } from "../support/deadly-client.ts";
 import { type GatewayOptions, TestGateway } from "../support/gateway.ts";
-import { freePrivilegedPorts, IS_ROOT, NOBODY } from "./privileged.ts";
+import {
+  AS_NOBODY,
+  freePrivilegedPorts,
+  IS_ROOT,
+  NOBODY,
+  needsReadableSource,
+  needsRoot,
+} from "./privileged.ts";
 
 const PRELOAD = new URL("../support/deadly-client.ts", import.meta.url).href;
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 const HELLO = 'routing: { all: { respond: { body: "hello" } } }\n';
-const needsRoot = { skip: IS_ROOT ? false : "only root can become another user" };
-const asNobody = ["setpriv", `--reuid=${NOBODY.uid}`, `--regid=${NOBODY.gid}`, "--clear-groups"];
 
 async function start(t: TestContext, config: string, options: GatewayOptions): Promise<TestGateway> {
   const gateway = await TestGateway.start(config, { owner: NOBODY, ...options });
@@ -128,7 +133,7 @@ describe("a gateway that root starts with run_as", { ...needsRoot, timeout: 120_
     assert.equal((await ask(Number(second), GET)).answer.status, 200);
   });
 
-  it("starts a data thread that died again, on the port of root's", async (t) => {
+  it("starts a data thread that died again, on the port of root's", needsReadableSource, async (t) => {
     const server = `host: 127.0.0.1, port: ${at(0)}, workers: 2, run_as: nobody`;
     const gateway = await start(t, HELLO, { server, env: { NODE_OPTIONS: `--import=${PRELOAD}` } });
     for (let death = 0; death < 3; death++) {
@@ -218,14 +223,15 @@ describe("a gateway without a user to become", { timeout: 120_000 }, () => {
     );
   });
 
-  it("starts as the user that it runs as already", needsRoot, async (t) => {
-    const gateway = await start(t, HELLO, { server: "run_as: nobody", prefix: asNobody });
+  it("starts as the user that it runs as already", needsReadableSource, async (t) => {
+    const gateway = await start(t, HELLO, { server: "run_as: nobody", prefix: AS_NOBODY });
     assert.equal((await ask(gateway.port, GET)).answer.status, 200);
     assert.equal(gateway.log.filter(({ msg }) => msg === "gave root up").length, 0);
   });
 
-  it("does not start as a user that only root could become", async (t) => {
-    const prefix = IS_ROOT ? asNobody : [];
+  const asOther = IS_ROOT ? needsReadableSource : {};
+  it("does not start as a user that only root could become", asOther, async (t) => {
+    const prefix = IS_ROOT ? AS_NOBODY : [];
     const [code, said] = await refusal(t, HELLO, { server: "run_as: root", prefix });
     assert.equal(code, 1);
     assert.match(

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { ask } from "../http/client.ts";
 import { DEADLY_ADDRESS } from "../support/deadly-client.ts";
 import { TestGateway } from "../support/gateway.ts";
-import { freePrivilegedPorts, IS_ROOT, NOBODY } from "./privileged.ts";
+import { AS_NOBODY, freePrivilegedPorts, NOBODY, needsReadableSource } from "./privileged.ts";
 
 const UNIT = new URL("../../packaging/sluice.service", import.meta.url).pathname;
 const PRELOAD = new URL("../support/deadly-client.ts", import.meta.url).href;
@@ -41,25 +41,27 @@ describe("the unit", { timeout: 120_000 }, () => {
 
   // As systemd does it: the user, one capability and no way to more.
   const capability = settings().get("AmbientCapabilities")!.replace("CAP_", "+").toLowerCase();
-  it("gives what ports of root's need, also to a data thread that is started again", {
-    skip: IS_ROOT ? false : "only root can give a capability",
-  }, async (t) => {
-    const [port = 0] = await freePrivilegedPorts(1);
-    const prefix = [
-      "setpriv",
-      ...[`--reuid=${NOBODY.uid}`, `--regid=${NOBODY.gid}`, "--clear-groups", "--no-new-privs"],
-      ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`, `--bounding-set=-all,${capability}`],
-    ];
-    const server = `host: 127.0.0.1, port: ${port}`;
-    const env = { NODE_OPTIONS: `--import=${PRELOAD}` };
-    const gateway = await TestGateway.start(HELLO, { owner: NOBODY, server, prefix, env });
-    t.after(() => gateway.stop("SIGKILL"));
-    assert.equal((await ask(port || gateway.port, GET)).answer.status, 200);
-    const socket = connect({ port: gateway.port, host: "127.0.0.1", localAddress: DEADLY_ADDRESS });
-    socket.on("error", () => {});
-    await gateway.logged(({ msg }) => msg.endsWith("is back"));
-    socket.destroy();
-    assert.equal((await ask(gateway.port, GET)).answer.status, 200);
-    assert.equal(readFileSync(`/proc/${gateway.process.pid}/status`, "utf8").includes("Uid:\t0"), false);
-  });
+  it(
+    "gives what ports of root's need, also to a data thread that is started again",
+    needsReadableSource,
+    async (t) => {
+      const [port = 0] = await freePrivilegedPorts(1);
+      const prefix = [
+        ...AS_NOBODY,
+        "--no-new-privs",
+        ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`, `--bounding-set=-all,${capability}`],
+      ];
+      const server = `host: 127.0.0.1, port: ${port}`;
+      const env = { NODE_OPTIONS: `--import=${PRELOAD}` };
+      const gateway = await TestGateway.start(HELLO, { owner: NOBODY, server, prefix, env });
+      t.after(() => gateway.stop("SIGKILL"));
+      assert.equal((await ask(port || gateway.port, GET)).answer.status, 200);
+      const socket = connect({ port: gateway.port, host: "127.0.0.1", localAddress: DEADLY_ADDRESS });
+      socket.on("error", () => {});
+      await gateway.logged(({ msg }) => msg.endsWith("is back"));
+      socket.destroy();
+      assert.equal((await ask(gateway.port, GET)).answer.status, 200);
+      assert.equal(readFileSync(`/proc/${gateway.process.pid}/status`, "utf8").includes("Uid:\t0"), false);
+    },
+  );
 });
