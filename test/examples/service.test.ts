@@ -15,7 +15,7 @@ import { answering, RawBackend } from "../support/raw.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
-test("plain and over TLS, as another user, with a log that can be moved away", async (t) => {
+test("over TLS, as another user, with a log that can be moved away", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-example-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const { server } = await makeCertificates(folder);
@@ -32,7 +32,11 @@ test("plain and over TLS, as another user, with a log that can be moved away", a
     ADMIN_PORT: "0",
   });
   t.after(() => gateway.stop("SIGKILL"));
-  assert.equal((await ask(gateway.port, GET)).answer.body, "hello");
+  const { status, fields } = (await ask(gateway.port, GET)).answer;
+  assert.equal(status, 308);
+  assert.ok(
+    fields.some(([name, value]) => name.toLowerCase() === "location" && value.startsWith("https://test")),
+  );
 
   const { msg } = await gateway.logged((line) => line.msg.startsWith("listening on "));
   const [, port] = /https:\/\/127\.0\.0\.1:(\d+)/.exec(msg)!;

@@ -1,6 +1,7 @@
 // A gateway that binds ports as root and goes on as another user. Real gateway processes; most of it needs root.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -16,8 +17,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, it, type TestContext } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { ask } from "../http/client.ts";
 import { listeningSockets } from "../process/sockets.ts";
+import { makeCertificates } from "../support/certificates.ts";
 import { DEADLY_ADDRESS } from "../support/deadly-client.ts";
 import { type GatewayOptions, TestGateway } from "../support/gateway.ts";
 import {
@@ -188,6 +191,31 @@ describe("a gateway that root starts with run_as", { ...needsRoot, timeout: 120_
     assert.match(warnings[0]!, /: cannot read the file: permission denied$/);
     assert.equal(warnings[1], "a reload will fail: nobody cannot read all of the configuration");
     assert.equal((await gateway.reload()).level, "error");
+  });
+
+  it("serves with a key that only root can read, until a reload wants to read it again", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-run-as-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const { server } = await makeCertificates(folder);
+    const config = `${HELLO}ssl: { enabled: true, cert_file: ${server.certFile}, key_file: ${server.keyFile} }\n`;
+    const gateway = await start(t, config, { server: "run_as: nobody" });
+    await gateway.logged(
+      ({ msg }) => msg === "a reload will fail: nobody cannot read all of the configuration",
+    );
+    const before = gateway.log.length;
+    assert.equal((await gateway.reload()).level, "error");
+    const said = gateway.log.slice(before).map(({ msg }) => msg);
+    assert.ok(
+      said.some((msg) =>
+        /: ssl\.key_file: cannot use ".*": cannot read the file: permission denied$/.test(msg),
+      ),
+      said.join("\n"),
+    );
+    const socket = connectTls({ port: gateway.port, host: "127.0.0.1", rejectUnauthorized: false });
+    t.after(() => socket.destroy());
+    socket.write(GET);
+    const [data] = await once(socket, "data");
+    assert.match(String(data), /^HTTP\/1\.1 200 /);
   });
 
   it("goes on as the same user after a reload that names another", async (t) => {

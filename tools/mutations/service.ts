@@ -13,9 +13,13 @@ const PRIVILEGES = ["src/control/privileges.test.ts"];
 const SPARES = ["src/control/spare-sockets.test.ts"];
 const FOLDER = ["src/control/state-folder.test.ts"];
 const MANAGER = ["src/control/service-manager.test.ts"];
-const RUN_AS = ["test/service/run-as.test.ts"];
 
-/** Those of RUN_AS and FOLDER need root, as the tests do. */
+/** Each of its tests starts a gateway: only the one that sees the difference is run. */
+function runAsTest(name: string): string[] {
+  return [`--test-name-pattern=${name}`, "test/service/run-as.test.ts"];
+}
+
+/** Those of run_as and of the state folder need root, as the tests do. */
 export const SERVICE_MUTATIONS: readonly Mutation[] = [
   // ---- another user in place of root ----
   {
@@ -37,14 +41,14 @@ export const SERVICE_MUTATIONS: readonly Mutation[] = [
     file: privileges,
     find: "else initgroups(user, gid);",
     replace: "",
-    tests: RUN_AS,
+    tests: runAsTest("is that user in every thread"),
   },
   {
     name: "the group changes with the user",
     file: privileges,
     find: "process.setgid!(gid);",
     replace: "",
-    tests: RUN_AS,
+    tests: runAsTest("is that user in every thread"),
   },
   {
     name: "a log file that is made belongs to the user",
@@ -65,14 +69,14 @@ export const SERVICE_MUTATIONS: readonly Mutation[] = [
     file: gateway,
     find: "if (accessLog?.path != null) checkLogFile(accessLog.path, runAs);",
     replace: "void checkLogFile;",
-    tests: RUN_AS,
+    tests: runAsTest("does not start with a log"),
   },
   {
     name: "a configuration that the user cannot read is told at start",
     file: gateway,
     find: "if (again.ok) return;",
     replace: "return;",
-    tests: RUN_AS,
+    tests: runAsTest("says at start that a reload will fail"),
   },
   {
     name: "a user is looked up by name before by number",
@@ -118,7 +122,7 @@ export const SERVICE_MUTATIONS: readonly Mutation[] = [
     file: gateway,
     find: "this.#spares?.take(this.listeners) ?? []",
     replace: "[]",
-    tests: RUN_AS,
+    tests: runAsTest("starts a data thread that died again"),
   },
   {
     name: "spare sockets share their port",
