@@ -189,7 +189,9 @@ export class IncomingConnection extends Timed implements OpenConnection {
     this.#handshakeOver = true;
     const { metrics, reporter } = this.#thread;
     metrics.add(Counter.failedHandshakes);
-    reporter.report("warn", "TLS handshakes", `TLS handshake failed: ${fault}`, { client: this.#peer });
+    // A kind of its own for each fault: a flood of one leaves room for the others.
+    const kind = `failed TLS handshakes (${fault})`;
+    reporter.report("warn", kind, `TLS handshake failed: ${fault}`, { client: this.#peer });
     this.destroy();
   }
 

@@ -33,14 +33,36 @@ export interface TestCertificates {
 export async function makeCertificates(folder: string, name = "backend.test"): Promise<TestCertificates> {
   const [ca, otherCa] = await Promise.all([makeAuthority(folder, "ca"), makeAuthority(folder, "other-ca")]);
   const forServer = `extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,DNS:${name},IP:127.0.0.1,IP:::1`;
+  const ofName = { subject: `/CN=${name}` };
   const forClient = "extendedKeyUsage=clientAuth";
   const [server, client, otherServer, otherClient] = await Promise.all([
-    sign(ca, join(folder, "server"), name, forServer),
-    sign(ca, join(folder, "client"), "client", forClient),
-    sign(otherCa, join(folder, "other-server"), name, forServer),
-    sign(otherCa, join(folder, "other-client"), "client", forClient),
+    makeCertificate(ca, folder, "server", { ...ofName, extensions: forServer }),
+    makeCertificate(ca, folder, "client", { extensions: forClient }),
+    makeCertificate(otherCa, folder, "other-server", { ...ofName, extensions: forServer }),
+    makeCertificate(otherCa, folder, "other-client", { subject: "/CN=client", extensions: forClient }),
   ]);
   return { ca, server, client, otherCa, otherServer, otherClient };
+}
+
+export interface CertificateWishes {
+  /** As `openssl req -subj` wants it, in UTF-8. */
+  readonly subject?: string;
+  /** Lines of an extension file of OpenSSL. */
+  readonly extensions?: string;
+  /** Until when it is good, from now; below 0 for one that has expired. */
+  readonly days?: number;
+  /** Arguments of `openssl req` for its key. */
+  readonly key?: readonly string[];
+}
+
+/** A certificate of `ca` in `folder`, in files of that name. */
+export function makeCertificate(
+  ca: TestCertificate,
+  folder: string,
+  name: string,
+  { subject = `/CN=${name}`, extensions = "", days = 60, key = NEW_KEY }: CertificateWishes,
+): Promise<TestCertificate> {
+  return sign(ca, join(folder, name), { subject, extensions, days, key });
 }
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -48,22 +70,22 @@ const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes
 async function makeAuthority(folder: string, name: string): Promise<TestCertificate> {
   const base = join(folder, name);
   const files = ["-keyout", `${base}.key`, "-out", `${base}.pem`];
-  await run("openssl", ["req", "-x509", ...NEW_KEY, "-days", "2", "-subj", `/CN=${name}`, ...files]);
+  await run("openssl", ["req", "-x509", ...NEW_KEY, "-days", "60", "-subj", `/CN=${name}`, ...files]);
   return await read(base);
 }
 
 async function sign(
   ca: TestCertificate,
   base: string,
-  subject: string,
-  extensions: string,
+  { subject, extensions, days, key }: Required<CertificateWishes>,
 ): Promise<TestCertificate> {
   await Promise.all([
     run("openssl", [
       "req",
-      ...NEW_KEY,
+      ...key,
+      "-utf8",
       "-subj",
-      `/CN=${subject}`,
+      subject,
       "-keyout",
       `${base}.key`,
       "-out",
@@ -73,7 +95,7 @@ async function sign(
   ]);
   const authority = ["-CA", ca.certFile, "-CAkey", ca.keyFile, "-set_serial", `${++serial}`];
   const files = ["-in", `${base}.csr`, "-extfile", `${base}.ext`, "-out", `${base}.pem`];
-  await run("openssl", ["x509", "-req", "-days", "2", ...authority, ...files]);
+  await run("openssl", ["x509", "-req", "-days", `${days}`, ...authority, ...files]);
   return await read(base);
 }
 
