@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
+import { H2_BACKEND_MUTATIONS } from "./mutations/h2-backends.ts";
 import { HTTP_MUTATIONS } from "./mutations/http.ts";
 import { HTTP2_MUTATIONS } from "./mutations/http2.ts";
 import type { Mutation } from "./mutations/mutation.ts";
@@ -23,6 +24,7 @@ const MUTATIONS = [
   ...HTTP2_MUTATIONS,
   ...SHARED_MUTATIONS,
   ...UPSTREAM_MUTATIONS,
+  ...H2_BACKEND_MUTATIONS,
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
   ...SERVICE_MUTATIONS,

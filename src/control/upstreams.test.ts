@@ -99,6 +99,7 @@ describe("a backend from one snapshot to the next", () => {
     ["another address", { host: "192.0.2.2" }],
     ["another port", { port: 8001 }],
     ["TLS", { tls: { ca: null, cert: null, key: null, serverName: null, verify: true } }],
+    ["HTTP/2", { protocol: "h2" }],
     ["a PROXY header", { proxyProtocol: 2 }],
     ["another version of the PROXY header", { proxyProtocol: 1 }],
     ["a unix socket", { socketPath: "/run/app.sock", host: "", port: 0 }],
