@@ -8,6 +8,7 @@ import type { PolicySpecs } from "./policies/policies.ts";
 export type { HashKey } from "./hash-key.ts";
 export type { BasicAuthSpec } from "./policies/basic-auth.ts";
 export type { CacheKeySpec, CacheSpec } from "./policies/cache.ts";
+export type { CompressEncoding, CompressSpec, TypePattern } from "./policies/compress.ts";
 export type { CorsSpec, OriginRules } from "./policies/cors.ts";
 export type { ErrorPage, ErrorPagesSpec, PageVariable } from "./policies/error-pages.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";

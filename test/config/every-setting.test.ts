@@ -279,6 +279,16 @@ const POLICIES = {
     requestDirectives: false,
     statusField: false,
   },
+  compress: {
+    encodings: ["gzip", "br"],
+    types: [
+      ["text/", ""],
+      ["application/", "+json"],
+      ["font/woff", null],
+    ],
+    minBytes: 2_048,
+    level: "fast",
+  },
   error_pages: {
     pages: [
       {

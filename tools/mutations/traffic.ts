@@ -7,8 +7,11 @@ const BODY_LIMIT = ["test/policies/body-limit.test.ts"];
 const TABLE = ["src/core/shared/rate-table.test.ts"];
 const RATE_LIMIT = ["test/policies/rate-limit.test.ts"];
 
-const ERROR_PAGES = ["test/policies/error-pages.test.ts"];
+const ERROR_PAGES = ["test/policies/error-pages.test.ts", "src/data/policies/error-pages.test.ts"];
 
+const COMPRESS = ["src/data/policies/compress.test.ts"];
+
+const compress = "src/data/policies/compress.ts";
 const errorPages = "src/data/policies/error-pages.ts";
 const table = "src/core/shared/rate-table.ts";
 const rateLimit = "src/data/policies/rate-limit.ts";
@@ -157,8 +160,8 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
   {
     name: "nothing of a body follows its page",
     file: errorPages,
-    find: "if (!this.#replaced) return this.next.sendBody(chunk);",
-    replace: "this.next.sendBody(chunk);",
+    find: "if (!this.#replaced) return this.next.sendBody(chunk, lent);",
+    replace: "this.next.sendBody(chunk, lent);",
     tests: ERROR_PAGES,
   },
   {
@@ -188,5 +191,89 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
     find: "return namesPage || (takesAll && !namesJson);",
     replace: "return namesPage || takesAll;",
     tests: ["src/data/policies/accept.test.ts"],
+  },
+  {
+    name: "an event stream is not compressed",
+    file: compress,
+    find: "type !== EVENT_STREAM &&",
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "what is compressed already is left alone",
+    file: compress,
+    find: 'headers.find("content-encoding") !== null || ',
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "no-transform is heard",
+    file: compress,
+    find: 'if (hasToken(headers.valueAt(i), "no-transform")) return false;',
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "a part is not compressed",
+    file: compress,
+    find: " || NEVER.includes(status)",
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "caches hear of what a client did not take",
+    file: compress,
+    find: 'addVary(head.headers, "Accept-Encoding");\n    const',
+    replace: "const",
+    tests: COMPRESS,
+  },
+  {
+    name: "a compressed body has no strong tag",
+    file: compress,
+    find: "if (tag?.startsWith('\"')) weaken(headers, tag);",
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "a piece outlives its call",
+    file: compress,
+    find: "Buffer.from(chunk), this",
+    replace: "chunk, this",
+    tests: COMPRESS,
+  },
+  {
+    name: "a stream that pauses goes out",
+    file: compress,
+    find: "this.#stream?.flush(this.#flushKind);",
+    replace: ";",
+    tests: COMPRESS,
+  },
+  {
+    name: "a slow client slows the source down",
+    file: compress,
+    find: "if (!this.next.sendBody(chunk, true)) stream.pause();",
+    replace: "this.next.sendBody(chunk, true);",
+    tests: COMPRESS,
+  },
+  {
+    name: "a slow client goes on",
+    file: compress,
+    find: "this.#stream?.resume();",
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "the source goes on after a slow client",
+    file: compress,
+    find: 'stream.on("drain", () => this.#exchange.action?.onClientDrain());',
+    replace: "",
+    tests: COMPRESS,
+  },
+  {
+    name: "a compressor ends with its exchange",
+    file: compress,
+    find: "this.#stream?.destroy();",
+    replace: "",
+    tests: COMPRESS,
   },
 ];

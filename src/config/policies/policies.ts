@@ -4,6 +4,7 @@ import { z } from "zod";
 import { basicAuthSchema, compileBasicAuth } from "./basic-auth.ts";
 import { bodyLimitSchema } from "./body-limit.ts";
 import { cacheSchema, compileCache } from "./cache.ts";
+import { compileCompress, compressSchema } from "./compress.ts";
 import { compileCors, corsSchema } from "./cors.ts";
 import { compileErrorPages, errorPagesSchema } from "./error-pages.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
@@ -17,6 +18,7 @@ export const policies = z
   .strictObject({
     body_limit: bodyLimitSchema.optional(),
     cache: cacheSchema.optional(),
+    compress: compressSchema.optional(),
     error_pages: errorPagesSchema.optional(),
     headers: headersSchema.optional(),
     rate_limit: rateLimitSchema.optional(),
@@ -35,6 +37,7 @@ export type PoliciesConfig = z.output<typeof policies>;
 /** All but `body_limit`, which becomes the limit of its route. */
 const COMPILERS = {
   cache: compileCache,
+  compress: compileCompress,
   error_pages: compileErrorPages,
   headers: compileHeaders,
   rate_limit: compileRateLimit,

@@ -55,9 +55,9 @@ class ErrorPageLayer extends ClientLayer {
     this.#exchange = exchange;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
     const page = this.#pageFor(head.status);
-    if (page === null) return this.next.sendHead(head, body, last);
+    if (page === null) return this.next.sendHead(head, body, last, lent);
     const { status, reason, headers } = head;
     const sent = Buffer.from(rendered(page, status, this.#exchange));
     describePage(headers, page);
@@ -87,8 +87,8 @@ class ErrorPageLayer extends ClientLayer {
     );
   }
 
-  override sendBody(chunk: Buffer): boolean {
-    if (!this.#replaced) return this.next.sendBody(chunk);
+  override sendBody(chunk: Buffer, lent = false): boolean {
+    if (!this.#replaced) return this.next.sendBody(chunk, lent);
     this.#discard(chunk.length);
     return true;
   }

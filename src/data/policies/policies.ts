@@ -5,6 +5,7 @@ import type { CacheSpec, PolicySpecs } from "../../config/snapshot.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { createBasicAuth } from "./basic-auth.ts";
+import { createCompress } from "./compress.ts";
 import { createCors } from "./cors.ts";
 import { createErrorPages } from "./error-pages.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
@@ -28,6 +29,7 @@ export interface PolicySetting {
 type Create = (specs: PolicySpecs, setting: PolicySetting) => Policy | null;
 
 const IN_ORDER: readonly Create[] = [
+  ({ compress }) => (compress == null ? null : createCompress(compress)),
   ({ headers }) => (headers == null ? null : createResponseHeaders(headers)),
   ({ error_pages: spec }) => (spec == null ? null : createErrorPages(spec)),
   ({ ip_filter: filter }) => (filter == null ? null : createIpFilter(filter)),

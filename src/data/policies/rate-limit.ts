@@ -161,9 +161,9 @@ class RateLimitFields extends ClientLayer {
     this.#retryAfter = retryAfter;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
     this.#addTo(head.headers);
-    return this.next.sendHead(head, body, last);
+    return this.next.sendHead(head, body, last, lent);
   }
 
   override switchProtocols(head: ResponseHead, protocol: string): TunnelEnd {
