@@ -54,7 +54,7 @@ export function makeLogFile(path: string, { uid, gid }: Identity): void {
   let descriptor: number;
   try {
     // "x" follows no link: whoever may write in the folder could have put one there.
-    descriptor = openSync(path, "ax", 0o640);
+    descriptor = openSync(path, "ax");
   } catch {
     // It is there, or cannot be made, which the data threads will say.
     return;

@@ -99,7 +99,7 @@ describe("a service manager is told", { timeout: 120_000 }, () => {
 describe("a gateway that cannot tell its service manager", { timeout: 120_000 }, () => {
   for (const [why, env, reason] of [
     ["there is no systemd-notify", { PATH: "/nowhere" }, /: there is no program systemd-notify$/],
-    ["nobody listens", {}, /: Failed to notify init system: /],
+    ["nobody listens", {}, /: Failed to notify /],
   ] as const) {
     it(`goes on, and says so once: ${why}`, async (t) => {
       const gateway = await start(t, { NOTIFY_SOCKET: join(temporaryFolder(t), "none"), ...env });

@@ -60,8 +60,8 @@ export const SERVICE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a log file that is there, or a link, is not given away",
     file: privileges,
-    find: '"ax", 0o640',
-    replace: '"a", 0o640',
+    find: 'openSync(path, "ax")',
+    replace: 'openSync(path, "a")',
     tests: PRIVILEGES,
   },
   {
