@@ -9,13 +9,7 @@
 
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
-import {
-  type Action,
-  type Exchange,
-  type RequestHead,
-  type ResponseHead,
-  UNKNOWN_LENGTH,
-} from "../../core/exchange.ts";
+import { type Action, type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { Counter } from "../../core/metrics.ts";
 import { InnerClient, type InnerUser } from "../inner-client.ts";
@@ -26,7 +20,7 @@ import { BodySender, GrowingBody, type SenderWatcher } from "./cache-body.ts";
 import { confirms, isConditional, isNotModified, setConditions } from "./cache-conditions.ts";
 import type { RequestDirectives } from "./cache-directives.ts";
 import { Entry, freshenedHeaders, keptHeaders, Use } from "./cache-entry.ts";
-import { freshnessOf } from "./cache-freshness.ts";
+import { type Asker, freshnessOf } from "./cache-freshness.ts";
 import { type Forwarded, type ForwardedStatus, forwardedStatus } from "./cache-status.ts";
 import type { ResourceName } from "./cache-store.ts";
 import { varyKey, varyNames } from "./cache-vary.ts";
@@ -94,8 +88,8 @@ class Reader implements Action {
 export class Fetch extends Timed implements InnerUser, SenderWatcher {
   readonly #route: CacheRoute;
   readonly #plan: FetchPlan;
-  /** As the cache sees it: before what policies behind it do with it. */
-  readonly #request: RequestHead;
+  /** As the cache sees it: before what policies behind it do with the request. */
+  readonly #asker: Asker;
   readonly #inner: InnerClient;
   #state = HEAD;
   /** The one whose request it is; null in the background, or when it went away. */
@@ -121,7 +115,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     super();
     this.#route = route;
     this.#plan = plan;
-    this.#request = exchange.request;
+    this.#asker = { request: exchange.request, user: exchange.user };
     const headers = exchange.request.headers.copy();
     // Where others may want it, the whole response is asked for.
     if (plan.sharedAs !== null || plan.entry !== null) setConditions(headers, plan.entry);
@@ -196,7 +190,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     const names = varyNames(head.headers);
     const mayBeKept =
       !this.#outdated && !zone.retired && head.bodyLength <= spec.maxObjectBytes && this.#isAsSeen(names);
-    const freshness = mayBeKept ? freshnessOf(this.#request, head, spec, nowMs) : null;
+    const freshness = mayBeKept ? freshnessOf(this.#asker, head, spec, nowMs) : null;
     if (freshness === null || names === null) {
       this.#pass(head);
       return;
@@ -209,7 +203,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
       body: NO_BODY,
       freshness,
       varyNames: names,
-      varyKey: varyKey(names, this.#request.headers),
+      varyKey: varyKey(names, this.#asker.request.headers),
     });
     this.#body = new GrowingBody(head.status === 204 ? 0 : head.bodyLength, spec.maxObjectBytes);
     // What comes together with the head goes out with it.
@@ -318,7 +312,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   /** A field that a policy behind the cache changed tells nothing of the requests that the cache sees. */
   #isAsSeen(names: readonly string[] | null): boolean {
     const { headers } = this.#inner.exchange.request;
-    return names !== null && varyKey(names, headers) === varyKey(names, this.#request.headers);
+    return names !== null && varyKey(names, headers) === varyKey(names, this.#asker.request.headers);
   }
 
   /** Whether the response answers that request, too. */
@@ -433,7 +427,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     const all = headers.copy();
     const age = changes.find("age");
     if (age !== null) all.add("Age", age, Field.other);
-    const freshness = freshnessOf(this.#request, { status: entry.status, headers: all }, spec, nowMs);
+    const freshness = freshnessOf(this.#asker, { status: entry.status, headers: all }, spec, nowMs);
     const next = new Entry({ ...entry, headers, freshness: freshness ?? entry.freshness });
     if (freshness === null || this.#outdated) zone.drop(this.name.key, entry);
     else zone.keep(this.#plan.name, next);

@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CacheSpec } from "../../config/snapshot.ts";
-import type { RequestHead } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
-import { freshnessOf } from "./cache-freshness.ts";
+import { type Asker, freshnessOf } from "./cache-freshness.ts";
 
 const SPEC = { ttlMs: 0, staleWhileRevalidateMs: 5000, staleIfErrorMs: 7000 } as CacheSpec;
 
@@ -19,9 +18,9 @@ function headersOf(text: string): HeaderList {
 }
 
 /** At 1,000,000 ms. */
-function read(response: string, spec: Partial<CacheSpec> = {}, status = 200, request = "") {
-  const head = { method: "GET", headers: headersOf(request) } as unknown as RequestHead;
-  const found = freshnessOf(head, { status, headers: headersOf(response) }, { ...SPEC, ...spec }, 1_000_000);
+function read(response: string, spec: Partial<CacheSpec> = {}, status = 200, request = "", user = "") {
+  const asker = { request: { method: "GET", headers: headersOf(request) }, user } as unknown as Asker;
+  const found = freshnessOf(asker, { status, headers: headersOf(response) }, { ...SPEC, ...spec }, 1_000_000);
   if (found === null) return null;
   const { bornMs, lifetimeMs, mayBeStale, staleWhileRevalidateMs, staleIfErrorMs } = found;
   const age = Math.round((1_000_000 - bornMs) / 1000);
@@ -68,6 +67,11 @@ describe("how long a response is used", () => {
     assert.equal(read("", { ttlMs: 9000 }, 500), null);
     assert.equal(read("", { ttlMs: 9000 }, 302), null);
     assert.equal(read("", { ttlMs: 9000 }, 200, "Authorization: x"), null);
+  });
+
+  it("is nothing where a policy knows the user, unless it is for everybody", () => {
+    assert.equal(read("Cache-Control: max-age=60", {}, 200, "", "ann"), null);
+    assert.deepEqual(read("Cache-Control: max-age=60, public", {}, 200, "", "ann"), [0, 60, true, 5, 7]);
   });
 
   it("is nothing for what is of no use", () => {

@@ -3,7 +3,7 @@
 
 import CachePolicy from "http-cache-semantics";
 import type { CacheSpec } from "../../config/snapshot.ts";
-import type { RequestHead, ResponseHead } from "../../core/exchange.ts";
+import type { Exchange, ResponseHead } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
 import { type Directives, parseDirectives, secondsOf } from "./cache-directives.ts";
 import { varyNames } from "./cache-vary.ts";
@@ -22,9 +22,12 @@ export interface Freshness {
 /** No guess from Last-Modified, and none for `immutable`: what a response does not say is the operator's to say (`ttl`). */
 const OPTIONS = { shared: true, cacheHeuristic: 0, immutableMinTimeToLive: 0 };
 
+/** Who asked, as it counts for what is kept. */
+export type Asker = Pick<Exchange, "request" | "user">;
+
 /** Null for a response that may not be kept, or would be of no use. `head` has all fields of the response. */
 export function freshnessOf(
-  request: RequestHead,
+  asker: Asker,
   head: Pick<ResponseHead, "status" | "headers">,
   spec: CacheSpec,
   nowMs: number,
@@ -36,7 +39,7 @@ export function freshnessOf(
   const directives = parseDirectives(headers.joinNamed("cache-control") ?? "");
   const pragma = directives.size === 0 ? headers.joinNamed("pragma") : null;
   const noCache = directives.has("no-cache") || pragma?.toLowerCase().includes("no-cache") === true;
-  const policy = new CachePolicy(plainRequest(request), plainResponse(status, headers, directives), OPTIONS);
+  const policy = new CachePolicy(plainRequest(asker), plainResponse(status, headers, directives), OPTIONS);
   if (!policy.storable()) return null;
   const isExplicit = directives.has("s-maxage") || directives.has("max-age") || headers.has("expires", null);
   let lifetimeMs = noCache ? 0 : policy.maxAge() * 1000;
@@ -91,9 +94,12 @@ function plainDirectives(directives: Directives): string {
   return members.join(", ");
 }
 
-function plainRequest({ method, headers }: RequestHead) {
-  const fields: Record<string, string> = {};
-  const authorization = headers.find("authorization");
-  if (authorization !== null) fields["authorization"] = authorization;
-  return { method, url: "", headers: fields };
+/** Whether the response is for one user only, unless it says that it is not (RFC 9111 section 3.5). */
+export function isPersonal({ request, user }: Asker): boolean {
+  return user !== "" || request.headers.has("authorization", null);
+}
+
+function plainRequest(asker: Asker) {
+  const headers: Record<string, string> = isPersonal(asker) ? { authorization: "somebody" } : {};
+  return { method: asker.request.method, url: "", headers };
 }

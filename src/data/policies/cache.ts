@@ -15,6 +15,7 @@ import { answerKept, wholeSource } from "./cache-answer.ts";
 import { requestDirectives } from "./cache-directives.ts";
 import { type Entry, Use } from "./cache-entry.ts";
 import { Fetch, type Question } from "./cache-fetch.ts";
+import { isPersonal } from "./cache-freshness.ts";
 import { isBypass, primaryKey } from "./cache-key.ts";
 import { Passes } from "./cache-passes.ts";
 import { type Forwarded, forwardedStatus, hitStatus } from "./cache-status.ts";
@@ -138,8 +139,7 @@ export class CacheRoute implements Policy {
   #mayBeShared({ exchange, asked }: Question, sharedAs: string, entry: Entry | null, nowMs: number): boolean {
     if (this.spec.waitMs === 0 || asked?.noCache === true) return false;
     // A response to somebody known is seldom for others, and one that is never fresh is for nobody else.
-    if (exchange.request.headers.has("authorization", null) || entry?.freshness.lifetimeMs === 0)
-      return false;
+    if (isPersonal(exchange) || entry?.freshness.lifetimeMs === 0) return false;
     return !this.passes.has(sharedAs, nowMs);
   }
 
