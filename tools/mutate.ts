@@ -7,6 +7,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
+import { CACHE_MUTATIONS } from "./mutations/cache.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
 import { H2_BACKEND_MUTATIONS } from "./mutations/h2-backends.ts";
@@ -31,6 +32,7 @@ const MUTATIONS = [
   ...POLICY_MUTATIONS,
   ...ACCESS_MUTATIONS,
   ...TRAFFIC_MUTATIONS,
+  ...CACHE_MUTATIONS,
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;

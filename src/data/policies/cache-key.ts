@@ -21,7 +21,10 @@ export function primaryKey({ request, scheme }: Addressed, spec: CacheKeySpec): 
 
 /** With its colon; empty for the usual port of the scheme, which is the same host. */
 function portOf(authority: string, scheme: string): string {
-  const port = /:\d+$/.exec(authority)?.[0] ?? "";
+  const at = authority.lastIndexOf(":");
+  // The colons of an address in brackets are no borders.
+  if (at < 0 || authority.endsWith("]")) return "";
+  const port = authority.slice(at);
   return port === (scheme === "https" ? ":443" : ":80") ? "" : port;
 }
 

@@ -79,10 +79,14 @@ export class CacheRoute implements Policy {
     const entry = resource?.find(headers) ?? null;
     const nowMs = performance.now();
     const use = entry === null ? Use.revalidate : entry.useFor(asked, nowMs);
+    if (entry !== null && (use === Use.fresh || use === Use.stale)) {
+      this.#hit(exchange, entry, nowMs);
+      return Step.answered;
+    }
     const name = { key, host: request.host, path: request.path };
     const sharedAs = `${key}\n${varyKey(resource?.varyNames ?? names ?? NO_NAMES, headers)}`;
-    if (entry !== null && use !== Use.revalidate) {
-      if (use === Use.whileRevalidating) this.#refresh(name, sharedAs, entry, question);
+    if (entry !== null && use === Use.whileRevalidating) {
+      this.#refresh(name, sharedAs, entry, question);
       this.#hit(exchange, entry, nowMs);
       return Step.answered;
     }
