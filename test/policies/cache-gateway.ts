@@ -78,3 +78,7 @@ export function response(fields: string, body: string, status = 200): string {
 }
 
 export const FRESH = "Cache-Control: max-age=3600\r\n";
+
+export function isHit(answer: Answer): boolean {
+  return statusOf(answer).startsWith("sluice; hit");
+}

@@ -1,19 +1,9 @@
-// What the cache keeps, for whom, how much and how long: keys, memory, slow clients, reloads, data threads. Runs against
-// gateways in processes of their own.
+// What the cache keeps, and for whom: keys, times, and the policies around it. Runs against a gateway in a process of its own.
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { get, post } from "../admin/setting.ts";
-import type { Answer, Client } from "../http/client.ts";
 import { valuesOf } from "../http/strict-reading.ts";
-import type { RawConnection } from "../support/raw.ts";
-import { CachePair, FRESH, response, statusOf } from "./cache-gateway.ts";
-
-const MB = 1024 ** 2;
-
-function isHit(answer: Answer): boolean {
-  return statusOf(answer).startsWith("sluice; hit");
-}
+import { CachePair, FRESH, isHit, response, statusOf } from "./cache-gateway.ts";
 
 describe("the cache", { timeout: 60_000 }, () => {
   let gateway: CachePair;
@@ -26,8 +16,6 @@ describe("the cache", { timeout: 60_000 }, () => {
       route("query", "cache: { ignore_query: [id, 'utm_*'] }"),
       route("path", "cache: { key: [] }"),
       route("bypass", "cache: { bypass_cookies: [sid, 'pre_*'], bypass_headers: [X-Preview] }"),
-      route("big", "cache: { size: 64mb, max_object: 32mb }"),
-      route("little", "cache: { size: 1mb }"),
       route(
         "changed",
         "cache: {}, headers: { request: { set: { X-Country: '{header:x-from}' } }, response: { set: { X-Out: '{header:x-from}' } } }",
@@ -133,197 +121,5 @@ describe("the cache", { timeout: 60_000 }, () => {
     const answer = await gateway.ask("/changed/y", "X-From: fr\r\n");
     assert.ok(isHit(answer));
     assert.deepEqual(valuesOf(answer.fields, "x-out"), ["fr"]);
-  });
-
-  it("knows what Location and Content-Location of a change name", async () => {
-    for (const path of ["/list", "/list?a", "/one"]) await gateway.ask(path);
-    const fields = "Location: /one\r\nContent-Location: http://a.test/list?a\r\n";
-    gateway.origin.answer = () => response(fields, "", 201);
-    await gateway.ask("/list", "", "POST");
-    gateway.origin.answer = () => response(FRESH, "anew");
-    for (const path of ["/list", "/list?a", "/one"])
-      assert.equal((await gateway.ask(path)).body, "anew", path);
-    gateway.origin.answer = () => response("Location: http://b.test/one\r\n", "", 201);
-    await gateway.ask("/other", "", "POST");
-    assert.ok(isHit(await gateway.ask("/one")));
-  });
-
-  it("keeps nothing that was fetched before a change, and came behind it", async () => {
-    const connections: RawConnection[] = [];
-    gateway.origin.answer = (_, connection) => {
-      connections.push(connection);
-      return null;
-    };
-    const reading = await gateway.send("/race");
-    while (connections.length < 1) await new Promise((resolve) => setImmediate(resolve));
-    gateway.origin.answer = () => response("", "", 200);
-    await gateway.ask("/race", "", "PUT");
-    connections[0]!.write(response(FRESH, "before"));
-    assert.equal((await reading.answer()).body, "before");
-    gateway.origin.answer = () => response(FRESH, "behind");
-    assert.equal((await gateway.ask("/race")).body, "behind");
-  });
-
-  it("holds no more than its size, and what was used last", async () => {
-    const before = (await gateway.counters()).bytes;
-    const body = "x".repeat(2000);
-    gateway.origin.answer = () => response(`${FRESH}X-Long: ${"y".repeat(500)}\r\n`, body);
-    const client = await gateway.pair.connect();
-    const ask = async (path: string) => {
-      client.send(`GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
-      return await client.answer();
-    };
-    for (let i = 0; i < 1000; i++) {
-      await ask(`/little/${i}`);
-      if (i % 50 === 0) await ask("/little/0");
-    }
-    const { bytes } = await gateway.counters();
-    assert.ok(bytes - before <= MB, `${bytes - before} bytes`);
-    assert.ok(bytes - before > 0.9 * MB, `${bytes - before} bytes`);
-    assert.ok(isHit(await ask("/little/0")));
-    assert.ok(isHit(await ask("/little/999")));
-    assert.ok(!isHit(await ask("/little/1")));
-    client.close();
-  });
-
-  async function residentBytes(): Promise<number> {
-    const { body } = await get(gateway.adminPort, "/metrics");
-    return Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1]);
-  }
-
-  it("sends a large response to slow clients at their pace, and holds it once", async () => {
-    const size = 16 * MB;
-    const before = await residentBytes();
-    gateway.origin.answer = (_, connection) => {
-      connection.write(`HTTP/1.1 200 OK\r\n${FRESH}Content-Length: ${size}\r\n\r\n`);
-      connection.write(Buffer.alloc(size, "abcdefghij"));
-      return null;
-    };
-    const slow: Client[] = [];
-    // The first of them makes the fetch, and takes nothing: the others are served all the same.
-    for (let i = 0; i < 12; i++) {
-      const client = await gateway.send("/big/x");
-      client.connection.socket.pause();
-      slow.push(client);
-    }
-    const fast = await gateway.send("/big/x");
-    await fast.connection.untilBytes(size);
-    assert.equal(statusOf(await gateway.ask("/big/x", "Range: bytes=0-9\r\n")).slice(0, 11), "sluice; hit");
-    const used = (await residentBytes()) - before;
-    assert.ok(used < 100 * MB, `${used} bytes`);
-    for (const { connection } of slow.slice(0, 2)) {
-      connection.socket.resume();
-      const bytes = await connection.untilBytes(size);
-      const headLength = bytes.indexOf("\r\n\r\n") + 4;
-      const body = (await connection.untilBytes(headLength + size)).subarray(headLength);
-      assert.ok(body.equals(Buffer.alloc(size, "abcdefghij")));
-    }
-    for (const client of [...slow, fast]) client.close();
-    assert.equal(gateway.origin.requests.length, 1);
-  });
-
-  it("lives on over a reload, unless its route changes", async () => {
-    const one = await CachePair.start("");
-    const config = (more: string, size = "64mb") => `
-admin: { port: 0, open: true }
-backends: { origin: [{ host: 127.0.0.1, port: ${one.origin.port} }] }
-routing:
-  stays: { path: /stays, upstream: origin }
-  changes: { path: /changes, upstream: origin${more} }
-policies: { cache: { size: ${size} } }
-`;
-    try {
-      await one.pair.gateway.adopt(config(""));
-      one.origin.answer = () => response(FRESH, "hello");
-      for (const path of ["/stays", "/changes"]) await one.ask(path);
-      await one.pair.gateway.adopt(config(", strip_prefix: true", "32mb"));
-      assert.ok(isHit(await one.ask("/stays")));
-      assert.ok(!isHit(await one.ask("/changes")));
-      await one.pair.gateway.adopt(config(", strip_prefix: true", "600b"));
-      assert.ok(!isHit(await one.ask("/stays")));
-    } finally {
-      await one.stop();
-    }
-  });
-
-  it("is purged by route, host, path and prefix", async () => {
-    const purge = async (what: object) => {
-      const { status, body } = await post(gateway.adminPort, "/api/v1/cache/purge", what, "");
-      assert.equal(status, 200, body);
-      return JSON.parse(body).removed;
-    };
-    await purge({});
-    assert.deepEqual((({ entries, bytes }) => [entries, bytes])(await gateway.counters()), [0, 0]);
-    for (const path of ["/n/a", "/n/a?x", "/n/b", "/deaf/n", "/m"]) await gateway.ask(path);
-    assert.equal(await purge({ path: "/n/a" }), 2);
-    assert.equal(await purge({ prefix: "/n" }), 1);
-    assert.equal(await purge({ host: "b.test" }), 0);
-    assert.equal(await purge({ route: "deaf", host: "A.test", prefix: "/" }), 1);
-    assert.ok(isHit(await gateway.ask("/m")));
-    assert.equal(await purge({}), 1);
-    assert.ok(!isHit(await gateway.ask("/m")));
-  });
-
-  it("keeps nothing that was being fetched when it was purged", async () => {
-    const connections: RawConnection[] = [];
-    gateway.origin.answer = (_, connection) => {
-      connections.push(connection);
-      return null;
-    };
-    const reading = await gateway.send("/purged");
-    while (connections.length < 1) await new Promise((resolve) => setImmediate(resolve));
-    await post(gateway.adminPort, "/api/v1/cache/purge", { path: "/purged" }, "");
-    connections[0]!.write(response(FRESH, "before"));
-    await reading.answer();
-    gateway.origin.answer = () => response(FRESH, "behind");
-    assert.equal((await gateway.ask("/purged")).body, "behind");
-  });
-});
-
-describe("the cache of several data threads", { timeout: 60_000 }, () => {
-  let gateway: CachePair;
-  let clients: Client[];
-  before(async () => {
-    gateway = await CachePair.start("", { server: "workers: 3" });
-    clients = await Promise.all(Array.from({ length: 12 }, () => gateway.pair.connect()));
-  });
-  after(async () => {
-    for (const client of clients) client.close();
-    await gateway.stop();
-  });
-
-  async function ask(client: Client, target: string, method = "GET"): Promise<Answer> {
-    client.send(`${method} ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
-    return await client.answer(method);
-  }
-
-  it("answers nobody with what was kept before a change that its client was told of", async () => {
-    let version = 0;
-    gateway.origin.answer = ({ method }) => {
-      if (method === "POST") version++;
-      return response(FRESH, String(version));
-    };
-    for (const client of clients) await ask(client, "/x");
-    for (let i = 1; i <= 60; i++) {
-      await ask(clients[i % clients.length]!, "/x", "POST");
-      const bodies = await Promise.all(clients.map(async (client) => (await ask(client, "/x")).body));
-      assert.deepEqual(
-        bodies,
-        clients.map(() => String(i)),
-      );
-    }
-    // Each of the threads keeps it, and each had to fetch it.
-    const { entries } = await gateway.counters();
-    assert.ok(entries > 1 && entries <= 3, `${entries} entries`);
-  });
-
-  it("is purged on all of them", async () => {
-    for (const client of clients) await ask(client, "/y");
-    const { entries } = await gateway.counters();
-    const { body } = await post(gateway.adminPort, "/api/v1/cache/purge", {}, "");
-    assert.equal(JSON.parse(body).removed, entries);
-    const before = gateway.origin.requests.length;
-    for (const client of clients) await ask(client, "/y");
-    assert.ok(gateway.origin.requests.length > before + 1);
   });
 });

@@ -20,7 +20,7 @@ before(async () => {
     route("small", "max_object: 100kb"),
     route("stale", "stale_while_revalidate: 1h"),
   ];
-  gateway = await CachePair.start("", { routes: routes.join(", ") });
+  gateway = await CachePair.start("wait_timeout: 1m", { routes: routes.join(", ") });
 });
 beforeEach(() => gateway.origin.reset());
 after(() => gateway.stop());

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Exchange, ResponseHead } from "../../core/exchange.ts";
 import { HeaderList } from "../../core/headers.ts";
 import { BodySender, GrowingBody } from "./cache-body.ts";
+import { Room } from "./cache-room.ts";
 
 const HEAD: ResponseHead = { status: 200, reason: "", headers: new HeaderList(), bodyLength: -1 };
 
@@ -39,14 +40,20 @@ describe("a body that grows", () => {
     fc.assert(
       fc.property(chunks, fc.nat(200_000), fc.boolean(), (pieces, most, isDeclared) => {
         const all = Buffer.concat(pieces);
-        const body = new GrowingBody(isDeclared ? all.length : -1, most);
-        const fits = pieces.every((piece) => body.append(Buffer.from(piece)));
+        const room = new Room(most);
+        const body = new GrowingBody(most, room);
+        const hasRoom = !isDeclared || body.reserve(all.length);
+        const fits = hasRoom && pieces.every((piece) => body.append(Buffer.from(piece)));
         assert.equal(fits, all.length <= most);
+        assert.ok(room.taken <= most);
         if (!fits) return;
         assert.ok(body.bytes.equals(all));
         const end = body.end();
         assert.ok(end.equals(all));
         assert.equal(end.buffer.byteLength, all.length);
+        assert.ok(room.taken >= all.length);
+        body.leaveRoom();
+        assert.equal(room.taken, 0);
       }),
       { numRuns: 50 },
     );
@@ -65,8 +72,9 @@ describe("a sender", () => {
       fc.property(steps, fc.boolean(), (does, flows) => {
         const client = new SlowClient();
         client.flows = flows;
-        const body = new GrowingBody(-1, 10_000_000);
-        const sender = new BodySender(exchangeOf(client), body);
+        const room = new Room(10_000_000);
+        const body = new GrowingBody(10_000_000, room);
+        const sender = new BodySender(exchangeOf(client), body, room);
         sender.start(HEAD);
         let sent = Buffer.alloc(0);
         for (const [i, step] of does.entries()) {
@@ -85,6 +93,8 @@ describe("a sender", () => {
         body.end();
         client.flows = true;
         sender.onClientDrain();
+        body.leaveRoom();
+        assert.equal(room.taken, 0);
         assert.ok(client.ended);
         assert.ok(Buffer.concat(client.pieces).equals(sent));
       }),
@@ -95,9 +105,10 @@ describe("a sender", () => {
   it("waits for the client while the body goes on", () => {
     const client = new SlowClient();
     client.flows = false;
-    const body = new GrowingBody(300_000, 300_000);
+    const room = new Room(10_000_000);
+    const body = new GrowingBody(300_000, room);
     const exchange = exchangeOf(client);
-    const sender = new BodySender(exchange, body);
+    const sender = new BodySender(exchange, body, room);
     body.append(Buffer.alloc(10, "a"));
     sender.start(HEAD);
     for (let i = 0; i < 10; i++) {
@@ -110,5 +121,39 @@ describe("a sender", () => {
     sender.onClientDrain();
     assert.equal(Buffer.concat(client.pieces).length, 200_010);
     assert.ok(!client.ended);
+  });
+
+  it("holds on to a body while its client is slow, which counts once for all of them", () => {
+    const room = new Room(1000);
+    const bytes = Buffer.alloc(200_000);
+    const slow = Array.from({ length: 3 }, () => {
+      const client = new SlowClient();
+      client.flows = false;
+      const sender = new BodySender(exchangeOf(client), { bytes, whole: true }, room);
+      sender.start(HEAD);
+      return { client, sender };
+    });
+    assert.equal(room.taken, bytes.length);
+    assert.equal(room.take(1), false);
+    const [first, second, third] = slow;
+    first!.client.flows = true;
+    first!.sender.onClientDrain();
+    assert.ok(first!.client.ended);
+    second!.sender.onAborted();
+    second!.sender.onAborted();
+    assert.equal(room.taken, bytes.length);
+    third!.sender.onAborted();
+    assert.equal(room.taken, 0);
+    assert.equal(room.take(1000), true);
+  });
+
+  it("holds on to nothing for a client that takes all at once", () => {
+    const room = new Room(1000);
+    for (const size of [0, 10, 65_536, 65_537, 200_000]) {
+      const client = new SlowClient();
+      new BodySender(exchangeOf(client), { bytes: Buffer.alloc(size), whole: true }, room).start(HEAD);
+      assert.ok(client.ended);
+    }
+    assert.equal(room.taken, 0);
   });
 });

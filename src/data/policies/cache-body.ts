@@ -3,47 +3,63 @@
 import type { GatewayError } from "../../core/errors.ts";
 import { type Action, type Exchange, LENT_BYTES, type ResponseHead } from "../../core/exchange.ts";
 import { failExchange } from "../pipeline.ts";
+import type { Room } from "./cache-room.ts";
 
 /** One piece of a body to a client. It is lent: what is kept is never written to again. */
 const PIECE_BYTES = LENT_BYTES;
 const FIRST_BYTES = 16_384;
+const NO_BYTES = Buffer.alloc(0);
 
-/** Grows up to `maxBytes`. */
+/** Grows up to `maxBytes`, while there is room. */
 export class GrowingBody {
-  #bytes: Buffer;
+  readonly #room: Room;
   readonly #maxBytes: number;
+  #bytes: Buffer = NO_BYTES;
+  /** Of the room. */
+  #taken = 0;
   length = 0;
   whole = false;
 
-  /** `length` is the one that was declared, or negative. */
-  constructor(length: number, maxBytes: number) {
+  constructor(maxBytes: number, room: Room) {
     this.#maxBytes = maxBytes;
+    this.#room = room;
+  }
+
+  /** Returns false where there is no room for so much. */
+  reserve(bytes: number): boolean {
+    if (bytes > this.#maxBytes || !this.#room.take(bytes - this.#bytes.length)) return false;
+    this.#taken += bytes - this.#bytes.length;
     // Of its own, not of the pool: a piece of that would keep 8 KB.
-    this.#bytes = Buffer.allocUnsafeSlow(length < 0 ? Math.min(FIRST_BYTES, maxBytes) : length);
+    const larger = Buffer.allocUnsafeSlow(bytes);
+    this.#bytes.copy(larger, 0, 0, this.length);
+    this.#bytes = larger;
+    return true;
   }
 
   /** What there is so far. */
   get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.length);
+    return this.whole ? this.#bytes : this.#bytes.subarray(0, this.length);
   }
 
   /** Copies a piece. Returns false, without it, where the body would be too long. */
   append(chunk: Buffer): boolean {
     const needed = this.length + chunk.length;
-    if (needed > this.#maxBytes) return false;
     if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(
-        Math.min(this.#maxBytes, Math.max(needed, 2 * this.#bytes.length)),
-      );
-      this.#bytes.copy(larger, 0, 0, this.length);
-      this.#bytes = larger;
+      const most = Math.min(this.#maxBytes, Math.max(2 * this.#bytes.length, FIRST_BYTES));
+      if (!this.reserve(Math.max(needed, most))) return false;
     }
     chunk.copy(this.#bytes, this.length);
     this.length = needed;
     return true;
   }
 
-  /** Nothing more comes. Gives back what was taken too much. */
+  /** It is kept now, or of no use. */
+  leaveRoom(): void {
+    this.#room.give(this.#taken);
+    this.#taken = 0;
+  }
+
+  /** Nothing more comes. */
   end(): Buffer {
     this.whole = true;
     if (this.length < this.#bytes.length) {
@@ -59,6 +75,8 @@ export class GrowingBody {
 export interface BodySource {
   readonly bytes: Buffer;
   readonly whole: boolean;
+  /** What it is a part of, if it is one. */
+  readonly of?: Buffer;
 }
 
 export interface SenderWatcher {
@@ -76,11 +94,15 @@ export class BodySender implements Action {
   /** The client takes more. */
   #flows = true;
 
+  readonly #room: Room;
   readonly #watcher: SenderWatcher | null;
+  /** What of the room is held on to, or null. */
+  #held: Buffer | null = null;
 
-  constructor(exchange: Exchange, source: BodySource, watcher: SenderWatcher | null = null) {
+  constructor(exchange: Exchange, source: BodySource, room: Room, watcher: SenderWatcher | null = null) {
     this.#exchange = exchange;
     this.#source = source;
+    this.#room = room;
     this.#watcher = watcher;
   }
 
@@ -118,6 +140,16 @@ export class BodySender implements Action {
       this.#sent += piece.length;
       this.#flows = exchange.client.sendBody(piece, true);
     }
+    // A body that still grows is in the room by itself.
+    if (this.#source.whole && this.#held === null && !exchange.finished) {
+      this.#held = this.#source.of ?? this.#source.bytes;
+      this.#room.hold(this.#held);
+    }
+  }
+
+  #letGo(): void {
+    if (this.#held !== null) this.#room.letGo(this.#held);
+    this.#held = null;
   }
 
   /** The rest of the body will never come. */
@@ -126,6 +158,7 @@ export class BodySender implements Action {
   }
 
   #end(): void {
+    this.#letGo();
     this.#exchange.action = null;
     this.#exchange.client.sendEnd(null);
   }
@@ -140,6 +173,7 @@ export class BodySender implements Action {
   onRequestEnd(): void {}
 
   onAborted(): void {
+    this.#letGo();
     this.#watcher?.gone();
   }
 }

@@ -21,6 +21,7 @@ import { confirms, isConditional, isNotModified, setConditions } from "./cache-c
 import type { RequestDirectives } from "./cache-directives.ts";
 import { Entry, freshenedHeaders, keptHeaders, Use } from "./cache-entry.ts";
 import { type Asker, freshnessOf } from "./cache-freshness.ts";
+import type { Room } from "./cache-room.ts";
 import { type Forwarded, type ForwardedStatus, forwardedStatus } from "./cache-status.ts";
 import type { ResourceName } from "./cache-store.ts";
 import { varyKey, varyNames } from "./cache-vary.ts";
@@ -191,7 +192,9 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     const mayBeKept =
       !this.#outdated && !zone.retired && head.bodyLength <= spec.maxObjectBytes && this.#isAsSeen(names);
     const freshness = mayBeKept ? freshnessOf(this.#asker, head, spec, nowMs) : null;
-    if (freshness === null || names === null) {
+    const body = new GrowingBody(spec.maxObjectBytes, this.#room);
+    const hasLength = head.bodyLength > 0 && head.status !== 204;
+    if (freshness === null || names === null || (hasLength && !body.reserve(head.bodyLength))) {
       this.#pass(head);
       return;
     }
@@ -205,7 +208,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
       varyNames: names,
       varyKey: varyKey(names, this.#asker.request.headers),
     });
-    this.#body = new GrowingBody(head.status === 204 ? 0 : head.bodyLength, spec.maxObjectBytes);
+    this.#body = body;
     // What comes together with the head goes out with it.
     queueMicrotask(() => {
       if (this.#state === KEEPING) this.#begin(this.#kept!, this.#body!);
@@ -293,7 +296,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     if (status !== "") head.headers.add("Cache-Status", status, Field.other);
     // Trailers are not kept, and not sent with what is.
     head.headers.remove(Field.trailer);
-    const sender = new BodySender(exchange, body, this);
+    const sender = new BodySender(exchange, body, this.#room, this);
     this.#senders.push(sender);
     sender.start(body.whole ? { ...head, bodyLength: body.bytes.length } : head);
   }
@@ -301,7 +304,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   #answer(exchange: Exchange, entry: Entry, status: string): void {
     const body = this.#body!;
     const bodyLength = body.whole ? body.bytes.length : this.#head!.bodyLength;
-    const sender = answerKept(exchange, entry, { source: body, bodyLength, status });
+    const sender = answerKept(exchange, entry, { source: body, bodyLength, room: this.#room, status });
     if (sender !== null) this.#senders.push(sender);
   }
 
@@ -432,16 +435,22 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     if (freshness === null || this.#outdated) zone.drop(this.name.key, entry);
     else zone.keep(this.#plan.name, next);
     const source = wholeSource(next);
+    const room = this.#room;
     const bodyLength = next.body.length;
     const first = this.#first;
     this.#first = null;
     if (first !== null)
-      answerKept(first.exchange, next, { source, bodyLength, status: this.#status({ status: 304 }) });
+      answerKept(first.exchange, next, { source, bodyLength, room, status: this.#status({ status: 304 }) });
     for (const reader of this.#waiting) {
       if (freshness === null || !this.#isFor(reader.question, next)) continue;
       this.#waiting.delete(reader);
       thread.metrics.add(Counter.cacheCollapsed);
-      answerKept(reader.exchange, next, { source, bodyLength, status: this.#status({ collapsed: true }) });
+      answerKept(reader.exchange, next, {
+        source,
+        bodyLength,
+        room,
+        status: this.#status({ collapsed: true }),
+      });
     }
     this.#unshare();
     this.#release(true);
@@ -465,6 +474,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
       answerKept(exchange, entry, {
         source,
         bodyLength: entry.body.length,
+        room: this.#room,
         status: this.#status({ status }),
       });
     }
@@ -493,6 +503,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   }
 
   #over(): void {
+    this.#body?.leaveRoom();
     this.#state = OVER;
     this.#first = null;
     this.#unshare();
@@ -504,6 +515,10 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     const { sharedAs } = this.#plan;
     thread.deadlines.remove(this);
     if (sharedAs !== null && shared.get(sharedAs) === this) shared.delete(sharedAs);
+  }
+
+  get #room(): Room {
+    return this.#route.zone.store.room;
   }
 
   /** Where the response came from, for the log. */

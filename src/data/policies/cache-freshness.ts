@@ -34,7 +34,7 @@ export function freshnessOf(
 ): Freshness | null {
   const { status, headers } = head;
   // A cookie is somebody's, whatever the response says of itself.
-  if (status === 206 || status === 304 || headers.has("set-cookie", null)) return null;
+  if (headers.has("set-cookie", null)) return null;
   if (varyNames(headers) === null) return null;
   const directives = parseDirectives(headers.joinNamed("cache-control") ?? "");
   const pragma = directives.size === 0 ? headers.joinNamed("pragma") : null;

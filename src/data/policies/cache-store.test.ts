@@ -61,7 +61,7 @@ describe("the store of a data thread", () => {
       fc.record({ do: fc.constant("resize" as const), key, body: fc.nat(12_000) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const counts = new Counts();
         let size = 10_000;
         const store = new Store(size, counts);

@@ -5,6 +5,7 @@ import type { HeaderList } from "../../core/headers.ts";
 import type { ThreadMetrics } from "../../core/metrics.ts";
 import { Counter } from "../../core/metrics.ts";
 import type { Entry } from "./cache-entry.ts";
+import { Room } from "./cache-room.ts";
 import { varyKey } from "./cache-vary.ts";
 
 /** Of one resource: a field that every client fills with something else must not push all others out. */
@@ -131,16 +132,20 @@ export class Store {
   #maxBytes: number;
   /** Of all entries. */
   bytes = 0;
+  /** For bodies that are none of an entry. */
+  readonly room: Room;
   /** The one before the newest entry, and behind the oldest. */
   readonly #ends = new Slot(null, null);
 
   constructor(maxBytes: number, metrics: Pick<ThreadMetrics, "add">) {
     this.#maxBytes = maxBytes;
     this.#metrics = metrics;
+    this.room = new Room(maxBytes);
   }
 
   resize(maxBytes: number): void {
     this.#maxBytes = maxBytes;
+    this.room.resize(maxBytes);
     this.#shrink();
   }
 

@@ -130,7 +130,8 @@ export class CacheRoute implements Policy {
     metrics.add(Counter.cacheHits);
     if (ttlMs <= 0) metrics.add(Counter.cacheStaleHits);
     const status = this.spec.statusField ? hitStatus(ttlMs) : "";
-    answerKept(exchange, entry, { source: wholeSource(entry), bodyLength: entry.body.length, status });
+    const { room } = this.zone.store;
+    answerKept(exchange, entry, { source: wholeSource(entry), bodyLength: entry.body.length, room, status });
   }
 
   /** What is past its time is used once more while a new one is fetched, once for all who ask. */
