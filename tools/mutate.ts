@@ -17,6 +17,7 @@ import type { Mutation } from "./mutations/mutation.ts";
 import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SERVICE_MUTATIONS } from "./mutations/service.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
+import { STATIC_MUTATIONS } from "./mutations/static.ts";
 import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
 
@@ -33,6 +34,7 @@ const MUTATIONS = [
   ...ACCESS_MUTATIONS,
   ...TRAFFIC_MUTATIONS,
   ...CACHE_MUTATIONS,
+  ...STATIC_MUTATIONS,
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;
