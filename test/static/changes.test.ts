@@ -112,6 +112,28 @@ describe("files that change", () => {
     await untilSeen("/thing", ({ status }) => status === 404);
   });
 
+  it("that are large are what they are at that very moment, not a second ago", async () => {
+    files.write("../outside.bin", "secret".repeat(20_000));
+    files.write("large-now.bin", "a".repeat(100_000));
+    assert.equal((await get("/large-now.bin")).body, "a".repeat(100_000));
+    files.write("large-now.bin", "b".repeat(90_000));
+    const { body, headers } = await get("/large-now.bin");
+    assert.equal(body, "b".repeat(90_000));
+    assert.equal(headers["content-length"], "90000");
+    files.write("large-now.bin", "c".repeat(5));
+    assert.equal(
+      (await get("/large-now.bin", { range: "bytes=2-" })).headers["content-range"],
+      "bytes 2-4/5",
+    );
+    files.write("large-now.bin", "");
+    assert.equal((await get("/large-now.bin")).headers["content-length"], "0");
+    rmSync(files.at("large-now.bin"));
+    symlinkSync("../outside.bin", files.at("large-now.bin"));
+    assert.equal((await get("/large-now.bin")).status, 404);
+    rmSync(files.at("large-now.bin"));
+    assert.equal((await get("/large-now.bin")).status, 404);
+  });
+
   it("that become shorter while they are sent end in a reset, and are logged", async () => {
     writeFileSync(files.at("shrinks.bin"), Buffer.alloc(HUGE));
     const connection = await RawConnection.connect(gateway.port);

@@ -90,8 +90,11 @@ class FileOpening implements Action {
       // It may have changed since it was looked up: what is open now is what is sent.
       const isSame = stampOf(stats) === form.stamp;
       const now = isSame ? part : partFor(exchange, new Representation(form.path, stats, null, form.facts));
-      if (now !== null) new FileStream(this.#site, exchange, fd, now).start();
-      else closeFile(fd);
+      if (now !== null && now.head.bodyLength > 0) new FileStream(this.#site, exchange, fd, now).start();
+      else {
+        closeFile(fd);
+        if (now !== null) exchange.client.sendHead(now.head, null, true);
+      }
     } catch (bug) {
       closeFile(fd);
       failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
