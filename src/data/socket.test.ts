@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import {
   type AcceptedHandle,
@@ -12,6 +12,7 @@ import {
   READ_BUFFER_BYTES,
   SendBuffer,
   type SocketReader,
+  unsentBytes,
 } from "./socket.ts";
 
 const BUFFER = Buffer.alloc(READ_BUFFER_BYTES);
@@ -107,5 +108,30 @@ describe("a send buffer", () => {
   it("copies a chunk that is longer than a read", () => {
     const chunk = Buffer.alloc(READ_BUFFER_BYTES + 1, "a");
     assert.deepEqual(new SendBuffer().copy(chunk), chunk);
+  });
+});
+
+describe("unsentBytes", () => {
+  it("grows less while a long piece goes out, which writableLength does not", async (t) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const reader = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [writer] = (await once(server, "connection")) as [Socket];
+    t.after(() => {
+      reader.destroy();
+      writer.destroy();
+      server.close();
+    });
+    const length = 64 * 1024 ** 2;
+    writer.write(Buffer.alloc(length));
+    const before = unsentBytes(writer);
+    // So much at once that all the buffers on the way cannot hold it: some of it was taken from the writer.
+    let read = 0;
+    for await (const chunk of reader) {
+      read += (chunk as Buffer).length;
+      if (read > length / 2) break;
+    }
+    assert.equal(writer.writableLength, length);
+    assert.ok(unsentBytes(writer) < before, `${unsentBytes(writer)} of ${before}`);
   });
 });

@@ -269,7 +269,7 @@ export const STATIC_MUTATIONS: readonly Mutation[] = [
     file: stream,
     find: "else this.#waitingSince = this.#site.thread.deadlines.now;",
     replace: "else setImmediate(() => { this.#waitingSince = 0; this.onClientDrain(); });",
-    tests: ["test/static/changes.test.ts", "test/static/limits.test.ts"],
+    tests: LIMITS,
   },
   {
     name: "the file of a client that went is closed",
@@ -279,11 +279,11 @@ export const STATIC_MUTATIONS: readonly Mutation[] = [
     tests: LIMITS,
   },
   {
-    name: "a client that takes some of a long piece is not cut",
-    file: "src/data/http1/server.ts",
-    find: "if (this.tookSome()) {",
-    replace: "if (this.tookSome() && exchange === null) {",
-    tests: LIMITS,
+    name: "a client that takes some of a long piece is seen to do so",
+    file: "src/data/socket.ts",
+    find: "return socket.writableLength + (handle?.writeQueueSize ?? 0);",
+    replace: "return socket.writableLength + (handle === null ? 1 : 0);",
+    tests: ["src/data/socket.test.ts"],
   },
   {
     name: "what does not fit into memory goes",
