@@ -154,7 +154,8 @@ export class BackendSession extends Timed {
   }
 
   get isOpen(): boolean {
-    return this.#state === OPEN;
+    // It may have broken, and its socket not have told yet.
+    return this.#state === OPEN && this.#session?.destroyed === false;
   }
 
   /** The backend said that it ends. */
@@ -174,7 +175,7 @@ export class BackendSession extends Timed {
   /** Whether another stream may be put on it. `expected` is what the backend allows, while nobody knows yet. */
   hasRoom(expected: number): boolean {
     if (this.#state === CONNECTING) return this.#streams.size < expected;
-    return this.#state === OPEN && this.#streams.size < this.#maxStreams && this.#session?.closed === false;
+    return this.isOpen && this.#streams.size < this.#maxStreams && this.#session?.closed === false;
   }
 
   /** Nothing has been under way on it for a while: the backend may be about to close it. */
@@ -218,7 +219,7 @@ export class BackendSession extends Timed {
 
   /** A stream heard nothing for too long. Where the backend answers no PING, its connection is dead. */
   suspect(): void {
-    if (this.#state !== OPEN) return;
+    if (!this.isOpen) return;
     this.#state = SUSPECT;
     this.#home.thread.deadlines.set(this, PING_TIMEOUT_MS);
     this.#session!.ping((error) => {
@@ -304,6 +305,7 @@ export class BackendSession extends Timed {
     this.#home.thread.deadlines.clear(this);
     let taken = 0;
     for (const stream of [...this.#streams]) {
+      if (!this.#streams.has(stream)) continue;
       if (taken++ < this.#maxStreams) stream.connected();
       else {
         this.#streams.delete(stream);
