@@ -4,7 +4,7 @@ import type { Mutation } from "./mutation.ts";
 
 const RULES = ["src/data/http2/backend-response.test.ts", "test/upstream/h2-abuse.test.ts"];
 const ABUSE = ["test/upstream/h2-abuse.test.ts"];
-const SESSIONS = ["test/upstream/h2-sessions.test.ts"];
+const SESSIONS = ["test/upstream/h2-{pool,sessions}.test.ts"];
 const WHOLE = ["test/upstream/h2.test.ts"];
 const RESPONSE = ["src/data/http2/backend-response.test.ts"];
 
