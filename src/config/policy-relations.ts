@@ -7,6 +7,7 @@ import { bodyLimitProblems } from "./policies/body-limit.ts";
 import { cacheProblems } from "./policies/cache.ts";
 import { corsProblems } from "./policies/cors.ts";
 import { errorPagesProblems } from "./policies/error-pages.ts";
+import { forwardAuthProblems } from "./policies/forward-auth.ts";
 import { ipFilterProblems } from "./policies/ip-filter.ts";
 import { jwtProblems } from "./policies/jwt.ts";
 import { rateLimitProblems } from "./policies/rate-limit.ts";
@@ -21,6 +22,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   cors: corsProblems,
   cache: cacheProblems,
   basic_auth: basicAuthProblems,
+  forward_auth: forwardAuthProblems,
   error_pages: errorPagesProblems,
   rate_limit: rateLimitProblems,
   jwt: jwtProblems,

@@ -11,6 +11,7 @@ export type { CacheKeySpec, CacheSpec } from "./policies/cache.ts";
 export type { CompressEncoding, CompressSpec, TypePattern } from "./policies/compress.ts";
 export type { CorsSpec, OriginRules } from "./policies/cors.ts";
 export type { ErrorPage, ErrorPagesSpec, PageVariable } from "./policies/error-pages.ts";
+export type { ForwardAuthSpec } from "./policies/forward-auth.ts";
 export type { FieldRules, HeadersSpec } from "./policies/headers.ts";
 export type { IpFilterSpec } from "./policies/ip-filter.ts";
 export type { JwtKeys, JwtSpec } from "./policies/jwt.ts";

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { parse } from "yaml";
 import { z } from "zod";
+import { plainProxy } from "../../src/config/plain-proxy.ts";
 import { configSchema } from "../../src/config/schema/config.ts";
 import type { BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
 import { parseCidr } from "../../src/core/ip.ts";
@@ -355,6 +356,17 @@ const POLICIES = {
       { from: "header", name: "x-token" },
       { from: "cookie", name: "Session" },
       { from: "query", name: "token" },
+    ],
+  },
+  forward_auth: {
+    proxy: plainProxy("canary", 2_000),
+    path: "/verify",
+    query: "?x=1",
+    timeoutMs: 2_000,
+    requestFields: ["cookie"],
+    responseFields: [
+      { name: "X-User", lowerName: "x-user" },
+      { name: "X-Groups", lowerName: "x-groups" },
     ],
   },
   rate_limit: {

@@ -240,22 +240,28 @@ describe("the policy jwt", { timeout: 60_000 }, () => {
     );
   });
 
-  it("keeps its keys where they cannot be fetched", async () => {
+  it("keeps its keys where they cannot be fetched, and takes none that come otherwise", async () => {
+    const lost = await SigningKey.make("RS256", "lost");
+    const elsewhere = await KeyServer.start();
+    elsewhere.keys = [lost.jwk];
+    const withLost = JSON.stringify({ keys: [lost.jwk] });
     const answers: Array<NonNullable<KeyServer["answer"]>> = [
-      (_request, response) => response.writeHead(500).end(),
-      (_request, response) => response.writeHead(302, { location: server.url }).end(),
+      (_request, response) => response.writeHead(500).end(withLost),
+      (_request, response) => response.writeHead(302, { location: elsewhere.url }).end(),
       (_request, response) => response.end("{}"),
-      (_request, response) => response.end("no JSON"),
-      (_request, response) => response.end(Buffer.alloc(2_000_000, " ")),
+      (_request, response) => response.end(`no JSON ${withLost}`),
+      (_request, response) => response.end(withLost + " ".repeat(2_000_000)),
       (request) => request.socket.destroy(),
     ];
     for (const [i, answer] of answers.entries()) {
       const before = server.requests;
       server.answer = answer;
-      const lost = await rsa.sign(GOOD, { kid: `lost ${i}` });
-      while (server.requests === before) assert.equal((await get("/strict", bearer(lost))).status, 401);
+      const token = await lost.sign(GOOD);
+      while (server.requests < before + 2)
+        assert.equal((await get("/strict", bearer(token))).status, 401, `${i}`);
       assert.equal((await get("/strict", bearer(await rsa.sign({ ...GOOD, sub: `new ${i}` })))).status, 200);
     }
+    await elsewhere.stop();
     server.answer = null;
     await pair.gateway.logged(
       ({ msg, reason }) =>

@@ -15,6 +15,8 @@ const HASH_PASSWORD = ["src/cli/hash-password.test.ts"];
 const jwt = "src/data/policies/jwt.ts";
 const jwtKeys = "src/data/policies/jwt-keys.ts";
 const JWT = ["test/policies/jwt.test.ts"];
+const forwardAuth = "src/data/policies/forward-auth.ts";
+const FORWARD_AUTH = ["test/policies/forward-auth.test.ts"];
 const PROBLEMS = ["test/config/problems.test.ts"];
 
 export const ACCESS_MUTATIONS: readonly Mutation[] = [
@@ -318,5 +320,62 @@ export const ACCESS_MUTATIONS: readonly Mutation[] = [
     find: "PRIVATE.some((name) => Object.hasOwn(key, name))",
     replace: "PRIVATE.length === 0",
     tests: ["src/config/policies/jwks.test.ts"],
+  },
+  {
+    name: "forward_auth: only 2xx lets through",
+    file: forwardAuth,
+    find: "head.status < 200 || head.status > 299",
+    replace: "head.status < 200 || head.status > 399",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: without an answer nobody gets through",
+    file: forwardAuth,
+    find: "failExchange(exchange, new GatewayError(error.code, `forward_auth: ",
+    replace:
+      "if (error.code !== null) return this.run.goOn();\n    failExchange(exchange, new GatewayError(error.code, `forward_auth: ",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: the client's own fields are taken out",
+    file: forwardAuth,
+    find: "exchange.request.headers.removeVariable(lowerName);",
+    replace: "exchange.request.headers.removeNamed(lowerName);",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: the client does not say what it asks for",
+    file: forwardAuth,
+    find: 'headers.removeVariable("x-forwarded-uri");',
+    replace: "",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: nothing is asked about a part",
+    file: forwardAuth,
+    find: "headers.removeNamed(NOT_ASKED[i]!);",
+    replace: "NOT_ASKED[i];",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: only the fields that are named are asked with",
+    file: forwardAuth,
+    find: "if (requestFields !== null) keepOnly(headers, requestFields);",
+    replace: "",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: an answer has an end",
+    file: forwardAuth,
+    find: "if (this.#bodyBytes > MAX_ANSWER_BYTES) {",
+    replace: "if (this.#bodyBytes < 0) {",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "forward_auth: a question is given up with its client",
+    file: forwardAuth,
+    find: 'this.#inner.abort(new GatewayError("client_gone"',
+    replace: 'String(new GatewayError("client_gone"',
+    tests: FORWARD_AUTH,
   },
 ];

@@ -7,6 +7,7 @@ import { cacheSchema, compileCache } from "./cache.ts";
 import { compileCompress, compressSchema } from "./compress.ts";
 import { compileCors, corsSchema } from "./cors.ts";
 import { compileErrorPages, errorPagesSchema } from "./error-pages.ts";
+import { compileForwardAuth, forwardAuthSchema } from "./forward-auth.ts";
 import { compileHeaders, headersSchema } from "./headers.ts";
 import { compileIpFilter, ipFilterSchema } from "./ip-filter.ts";
 import { compileJwt, jwtSchema } from "./jwt.ts";
@@ -26,6 +27,7 @@ export const policies = z
     cors: corsSchema.optional(),
     basic_auth: basicAuthSchema.optional(),
     jwt: jwtSchema.optional(),
+    forward_auth: forwardAuthSchema.optional(),
   })
   .meta({
     id: "policies",
@@ -45,6 +47,7 @@ const COMPILERS = {
   cors: compileCors,
   basic_auth: compileBasicAuth,
   jwt: compileJwt,
+  forward_auth: compileForwardAuth,
 } as const satisfies {
   [Name in keyof Required<Omit<PoliciesConfig, "body_limit">>]: (
     config: NonNullable<PoliciesConfig[Name]>,

@@ -8,6 +8,7 @@ import { createBasicAuth } from "./basic-auth.ts";
 import { createCompress } from "./compress.ts";
 import { createCors } from "./cors.ts";
 import { createErrorPages } from "./error-pages.ts";
+import { createForwardAuth } from "./forward-auth.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import { createIpFilter } from "./ip-filter.ts";
 import { createJwt } from "./jwt.ts";
@@ -37,6 +38,8 @@ const IN_ORDER: readonly Create[] = [
   ({ rate_limit: spec }, { thread }) => (spec == null ? null : createRateLimit(spec, thread)),
   ({ basic_auth: spec }) => (spec == null ? null : createBasicAuth(spec)),
   ({ jwt }, { thread }) => (jwt == null ? null : createJwt(jwt, thread)),
+  ({ forward_auth: spec }, { upstreams, thread }) =>
+    spec == null ? null : createForwardAuth(spec, upstreams, thread),
   ({ cache }, { cacheOf }) => (cache == null || cacheOf === null ? null : cacheOf(cache)),
   ({ headers }) => (headers == null ? null : createRequestHeaders(headers)),
 ];
