@@ -25,6 +25,8 @@ export async function measure(
   const startedAt = performance.now();
   const before = readCpuTimes(server.pid);
   const wrk = await run({ ...load, port: server.port });
+  // A machine that does much else may leave nothing for a short run.
+  if (wrk.requests === 0) throw new Error(`Cannot measure ${server.name}: no request was answered`);
   const cpuMicros = cpuNanosBetween(before, readCpuTimes(server.pid)) / 1e3;
   const wallMicros = (performance.now() - startedAt) * 1e3;
   return {
