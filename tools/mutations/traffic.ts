@@ -276,4 +276,11 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
     replace: "",
     tests: COMPRESS,
   },
+  {
+    name: "what cannot be compressed is cut",
+    file: compress,
+    find: 'failExchange(this.#exchange, new GatewayError("internal", "cannot compress a response", error));',
+    replace: "void error;",
+    tests: COMPRESS,
+  },
 ];

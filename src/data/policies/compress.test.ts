@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { brotliDecompressSync, constants, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { CompressEncoding, CompressSpec } from "../../config/snapshot.ts";
 import { createCompress } from "./compress.ts";
+import { type CompressorStream, createCompressor } from "./compressor.ts";
 import { FakeClient } from "./fake-client.test.ts";
 
 const DECODERS = {
@@ -202,6 +203,23 @@ describe("fields of a compressed response", () => {
   });
 });
 
+it("a body whose compressor fails is cut, and its action given up", () => {
+  const streams: CompressorStream[] = [];
+  const create: typeof createCompressor = (encoding, level) => {
+    const compressor = createCompressor(encoding, level);
+    const stream = () => {
+      const made = compressor.stream();
+      streams.push(made);
+      return made;
+    };
+    return { ...compressor, stream };
+  };
+  const client = clientFor("gzip").enter(createCompress(SPEC, create));
+  client.respond(200, JSON_TYPE, TEXT);
+  streams[0]!.emit("error", new Error("out of memory"));
+  assert.deepEqual([client.wasCut, client.aborts, client.exchange.error?.code], [true, 1, "internal"]);
+});
+
 for (const encoding of ["gzip", "br", "zstd"] as const) {
   describe(`a body in pieces, with ${encoding}`, () => {
     it("comes out whole, though each piece is valid for its call only", async () => {
@@ -244,8 +262,8 @@ for (const encoding of ["gzip", "br", "zstd"] as const) {
     it("waits for a slow client, and goes on when that has taken what there is", async () => {
       const client = clientFor(encoding).enter(policy());
       const { exchange } = client;
-      client.flows = false;
       client.respond(200, JSON_TYPE, null);
+      client.flows = false;
       let sent = 0;
       const random = () => Buffer.from(crypto.getRandomValues(new Uint8Array(16_384)));
       const more = async (most: number) => {
@@ -259,6 +277,9 @@ for (const encoding of ["gzip", "br", "zstd"] as const) {
       };
       assert.equal(await more(10_000_000), false);
       assert.ok(sent < 1_000_000, `${sent} bytes were taken`);
+      // One that does not listen gets nothing through either.
+      for (let i = 0; i < 40; i++) await more(sent + 16_384);
+      assert.ok(client.pieces.length <= 1, `${client.pieces.length} pieces went out`);
       const { drains } = client;
       client.flows = true;
       exchange.transform!.onClientDrain();

@@ -27,8 +27,8 @@ const OF_BODY = ["accept-ranges", "content-digest", "content-md5", "digest", "re
 /** Content types that were looked up are kept; whoever sends this many different ones starts again. */
 const MOST_TYPES = 256;
 
-export function createCompress(spec: CompressSpec): Policy {
-  const compression = new Compression(spec);
+export function createCompress(spec: CompressSpec, create = createCompressor): Policy {
+  const compression = new Compression(spec, create);
   return {
     enter(exchange) {
       exchange.client = new CompressLayer(exchange.client, compression, exchange);
@@ -47,11 +47,11 @@ class Compression {
   #lastAccepted = "";
   #lastChoice: Compressor | null = null;
 
-  constructor({ types, encodings, minBytes, level }: CompressSpec) {
+  constructor({ types, encodings, minBytes, level }: CompressSpec, create: typeof createCompressor) {
     this.minBytes = minBytes;
     this.#types = types;
     this.#encodings = encodings;
-    this.#compressors = encodings.map((encoding) => createCompressor(encoding, level));
+    this.#compressors = encodings.map((encoding) => create(encoding, level));
   }
 
   /** Whether bodies of that Content-Type are compressed. */

@@ -62,7 +62,10 @@ export class FakeClient {
     };
     this.exchange = new Exchange(head, client as unknown as ClientStream, "192.0.2.1", 0);
     this.exchange.action = {
-      onClientDrain: () => this.drains++,
+      onClientDrain: () => {
+        this.drains++;
+        this.#changed();
+      },
       onAborted: () => this.aborts++,
     } as unknown as Action;
   }
