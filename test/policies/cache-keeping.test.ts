@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { valuesOf } from "../http/strict-reading.ts";
 import { CachePair, FRESH, isHit, response, statusOf } from "./cache-gateway.ts";
+import { basic, scryptHash } from "./passwords.ts";
 
 describe("the cache", { timeout: 60_000 }, () => {
   let gateway: CachePair;
@@ -22,6 +24,11 @@ describe("the cache", { timeout: 60_000 }, () => {
       ),
       "fixed: { path: /fixed, respond: { body: hi, headers: { Cache-Control: max-age=60 } }, policies: { cache: {} } }",
       route("off", "cache: { enabled: false }"),
+      route("packed", "cache: {}, compress: { encodings: [gzip] }"),
+      route(
+        "locked",
+        `cache: {}, basic_auth: { users: { ann: '${scryptHash("a")}', bob: '${scryptHash("b")}' } }`,
+      ),
     ];
     gateway = await CachePair.start("", { routes: routes.join(", ") });
   });
@@ -114,6 +121,39 @@ describe("the cache", { timeout: 60_000 }, () => {
       response(`${FRESH}Vary: X-Country\r\n`, valuesOf(fields, "x-country").join());
     assert.equal((await gateway.ask("/changed/x", "X-From: de\r\n")).body, "de");
     assert.equal((await gateway.ask("/changed/x", "X-From: fr\r\n")).body, "fr");
+  });
+
+  it("keeps a response as it came, and compresses it for those who take it", async () => {
+    for (const [path, body] of [
+      ["/packed/short", "hello ".repeat(400)],
+      ["/packed/long", "hello ".repeat(60_000)],
+    ] as const) {
+      gateway.origin.reset();
+      gateway.origin.answer = () => response(`${FRESH}Content-Type: text/plain\r\n`, body);
+      for (const fields of ["", "Accept-Encoding: gzip\r\n", "", "Accept-Encoding: gzip\r\n"]) {
+        const answer = await gateway.ask(path, fields);
+        const bytes = Buffer.from(answer.body, "latin1");
+        const isPacked = fields !== "";
+        assert.deepEqual(valuesOf(answer.fields, "content-encoding"), isPacked ? ["gzip"] : []);
+        assert.equal((isPacked ? gunzipSync(bytes) : bytes).toString(), body);
+      }
+      assert.equal(gateway.origin.requests.length, 1);
+    }
+  });
+
+  it("answers only those who may come in, and keeps of them what is for everybody", async () => {
+    const as = (user: string, password: string) => `Authorization: ${basic(user, password)}\r\n`;
+    const [ann, bob] = [as("ann", "a"), as("bob", "b")];
+    await gateway.ask("/locked/x", ann);
+    assert.ok(!isHit(await gateway.ask("/locked/x", bob)));
+    gateway.origin.answer = () => response("Cache-Control: public, max-age=60\r\n", "for all");
+    await gateway.ask("/locked/y", ann);
+    assert.ok(isHit(await gateway.ask("/locked/y", bob)));
+    for (const fields of ["", as("ann", "b")]) {
+      const { status, body } = await gateway.ask("/locked/y", fields);
+      assert.equal(status, 401);
+      assert.ok(!body.includes("for all"));
+    }
   });
 
   it("answers anew through the policies in front of it", async () => {
