@@ -175,7 +175,7 @@ export const CACHE_MUTATIONS: readonly Mutation[] = [
     file: policy,
     find: "    thread.cacheChanges.apply();\n",
     replace: "",
-    tests: FORGETTING,
+    tests: ["src/data/policies/caches.test.ts"],
   },
   {
     name: "a change that failed forgets nothing",
