@@ -156,6 +156,31 @@ describe("requests for the same that come while it is fetched", { timeout: 60_00
     assert.equal((await gateway.counters()).entries, entries);
   });
 
+  it("are not held up by a body that is too long for a slow client, which gets all of it", async () => {
+    const piece = "0123456789".repeat(6000);
+    const pieces = 300;
+    const connections = held();
+    const slow = await gateway.send("/small/slow");
+    slow.connection.socket.pause();
+    await requestsUntil(1);
+    connections[0]!.write(`HTTP/1.1 200 OK\r\n${FRESH}Transfer-Encoding: chunked\r\n\r\n`);
+    for (let i = 0; i < pieces; i++) connections[0]!.write(`${piece.length.toString(16)}\r\n${piece}\r\n`);
+    connections[0]!.write("0\r\n\r\n");
+    // It cannot all be on its way: the backend is made to wait.
+    const { socket } = connections[0]!;
+    const other = await gateway.send("/small/slow");
+    await requestsUntil(2);
+    connections[1]!.write(response("", "short"));
+    assert.equal((await other.answer()).body, "short");
+    assert.ok(socket.writableLength > 0);
+    slow.connection.socket.resume();
+    const bytes = await slow.connection.untilBytes(pieces * piece.length);
+    assert.ok(bytes.length >= pieces * piece.length);
+    const { body, trailers } = await slow.answer();
+    assert.ok(body === piece.repeat(pieces));
+    assert.deepEqual(trailers, []);
+  });
+
   it("all get none of a response that breaks off, and it is not kept", async () => {
     const { entries } = await gateway.counters();
     const connections = held();

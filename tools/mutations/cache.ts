@@ -122,7 +122,7 @@ export const CACHE_MUTATIONS: readonly Mutation[] = [
   {
     name: "what a newer response forbids to keep is forgotten",
     file: fetch,
-    find: "if (entry !== null && head.status < 500) this.#route.zone.drop(this.name.key, entry);",
+    find: "if (entry !== null && this.#head!.status < 500) zone.drop(name.key, entry);",
     replace: "",
     tests: RULES,
   },
@@ -282,7 +282,7 @@ export const CACHE_MUTATIONS: readonly Mutation[] = [
   {
     name: "those who waited in vain are not made to wait again",
     file: fetch,
-    find: "if (this.#plan.sharedAs !== null) this.#route.passes.add(this.#plan.sharedAs);",
+    find: "if (sharedAs !== null) passes.add(sharedAs);",
     replace: "",
     tests: WAITING,
   },

@@ -9,7 +9,7 @@
 
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
-import { type Action, type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import { type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { Counter } from "../../core/metrics.ts";
 import { InnerClient, type InnerUser } from "../inner-client.ts";
@@ -18,9 +18,10 @@ import type { CacheRoute } from "./cache.ts";
 import { answerKept, wholeSource } from "./cache-answer.ts";
 import { BodySender, GrowingBody, type SenderWatcher } from "./cache-body.ts";
 import { confirms, isConditional, isNotModified, setConditions } from "./cache-conditions.ts";
-import type { RequestDirectives } from "./cache-directives.ts";
 import { Entry, freshenedHeaders, keptHeaders, Use } from "./cache-entry.ts";
 import { type Asker, freshnessOf } from "./cache-freshness.ts";
+import { PassedOn } from "./cache-passing.ts";
+import { type Question, Reader, type Source } from "./cache-reader.ts";
 import type { Room } from "./cache-room.ts";
 import { type Forwarded, type ForwardedStatus, forwardedStatus } from "./cache-status.ts";
 import type { ResourceName } from "./cache-store.ts";
@@ -50,43 +51,7 @@ export interface FetchPlan {
   readonly forwarded: Forwarded;
 }
 
-/** What an exchange asks of the cache. */
-export interface Question {
-  readonly exchange: Exchange;
-  readonly run: PolicyRun;
-  readonly asked: RequestDirectives | null;
-  /** Fetches that it has waited for in vain. */
-  readonly rounds: number;
-}
-
-/** An exchange that has a part in a fetch, until it is answered. */
-class Reader implements Action {
-  readonly question: Question;
-  readonly #fetch: Fetch;
-
-  constructor(fetch: Fetch, question: Question) {
-    this.#fetch = fetch;
-    this.question = question;
-    question.exchange.action = this;
-  }
-
-  get exchange(): Exchange {
-    return this.question.exchange;
-  }
-
-  onClientDrain(): void {
-    this.#fetch.drained();
-  }
-
-  onAborted(): void {
-    this.#fetch.left(this);
-  }
-
-  onRequestBody(): void {}
-  onRequestEnd(): void {}
-}
-
-export class Fetch extends Timed implements InnerUser, SenderWatcher {
+export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
   readonly #route: CacheRoute;
   readonly #plan: FetchPlan;
   /** As the cache sees it: before what policies behind it do with the request. */
@@ -103,10 +68,8 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   #body: GrowingBody | null = null;
   /** Of those that are sent the body while it comes; the first one's comes first. */
   readonly #senders: BodySender[] = [];
-  /** What came for the first one while it had not taken yet what came before. */
-  #held: Buffer[] | null = null;
-  /** The trailers, where the end came meanwhile. */
-  #heldEnd: { readonly trailers: HeaderList | null } | null = null;
+  /** What the first one gets of a response that is not kept. */
+  #passed: PassedOn | null = null;
   #unwanted = 0;
   /** What it brings is not kept: the resource was changed meanwhile. */
   #outdated = false;
@@ -216,7 +179,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   }
 
   onBody(chunk: Buffer): boolean {
-    if (this.#state === PASSING) return this.#passOn(chunk);
+    if (this.#state === PASSING) return this.#passed!.pass(chunk);
     if (this.#state === UNWANTED) {
       this.#unwanted += chunk.length;
       if (this.#unwanted > UNWANTED_BYTES) this.#giveUp();
@@ -229,9 +192,9 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
 
   onEnd(trailers: HeaderList | null): void {
     if (this.#state === KEEPING) this.#keep(this.#kept!, this.#body!);
-    else if (this.#state === PASSING && this.#held !== null) this.#heldEnd = { trailers };
-    else if (this.#state === PASSING) this.#endPassing(trailers);
-    else this.#over();
+    const passed = this.#state === PASSING ? this.#passed : null;
+    this.#over();
+    passed?.end(trailers);
   }
 
   onFailed(error: GatewayError): void {
@@ -258,7 +221,6 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
     if (!this.#outdated) zone.keep(this.#plan.name, entry);
     this.#begin(entry, body);
     this.#pump();
-    this.#over();
   }
 
   /** Everyone who may be sent the body while it comes, is. Called again at its end. */
@@ -328,32 +290,24 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   #tooLong(chunk: Buffer): boolean {
     this.#outdated = true;
     this.#begin(this.#kept!, this.#body!);
-    const first = this.#first;
-    const [sender] = this.#senders;
     this.#state = PASSING;
     this.#passShared();
+    const first = this.#first;
+    const [sender] = this.#senders;
     if (first === null || sender === undefined || first.exchange.finished) {
       this.#giveUp();
       return true;
     }
-    if (sender.caughtUp) {
-      first.exchange.action = first;
-      return this.#passOn(chunk);
-    }
-    this.#held = [Buffer.from(chunk)];
-    return false;
+    this.#passed = new PassedOn(first.exchange, this.#head!);
+    this.#passed.goOn(sender.caughtUp);
+    if (sender.caughtUp) first.exchange.action = first;
+    return this.#passed.pass(chunk);
   }
 
   caughtUp(): void {
-    const held = this.#held;
-    const first = this.#first;
-    if (held === null || first === null) return;
-    this.#held = null;
-    first.exchange.action = first;
-    let flows = true;
-    for (const chunk of held) flows = first.exchange.client.sendBody(chunk);
-    if (this.#heldEnd !== null) this.#endPassing(this.#heldEnd.trailers);
-    else if (flows) this.#inner.drained();
+    if (this.#passed === null) return;
+    if (this.#first !== null) this.#first.exchange.action = this.#first;
+    if (this.#passed.caughtUp()) this.#inner.drained();
   }
 
   /** The first one went away while it was sent the body: what is to be kept is fetched all the same. */
@@ -365,53 +319,28 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher {
   // ---- a response that is not kept ----
 
   #pass(head: ResponseHead): void {
-    const { entry } = this.#plan;
     this.#state = PASSING;
-    // What was kept is not what there is now.
-    if (entry !== null && head.status < 500) this.#route.zone.drop(this.name.key, entry);
     this.#passShared();
-    if (this.#first === null) {
+    const first = this.#first;
+    if (first === null) {
       this.#giveUp();
       return;
     }
     const status = this.#status({});
     if (status !== "") head.headers.add("Cache-Status", status, Field.other);
-    queueMicrotask(() => {
-      if (this.#state === PASSING) this.#sendHead(null, false);
-    });
+    this.#passed = new PassedOn(first.exchange, head);
+    this.#passed.begin();
   }
 
-  /** Nobody waits for what may not be kept, nor will anybody for a while. */
+  /** Nobody waits for what is not kept, nor will anybody for a while. */
   #passShared(): void {
-    if (this.#plan.sharedAs !== null) this.#route.passes.add(this.#plan.sharedAs);
+    const { entry, name, sharedAs } = this.#plan;
+    const { zone, passes } = this.#route;
+    // What was kept is not what there is now.
+    if (entry !== null && this.#head!.status < 500) zone.drop(name.key, entry);
+    if (sharedAs !== null) passes.add(sharedAs);
     this.#unshare();
     this.#release(true);
-  }
-
-  #sendHead(chunk: Buffer | null, last: boolean): boolean {
-    if (this.#headSent || this.#first === null) return true;
-    this.#headSent = true;
-    return this.#first.exchange.client.sendHead(this.#head!, chunk, last);
-  }
-
-  #passOn(chunk: Buffer): boolean {
-    if (this.#held !== null) {
-      this.#held.push(Buffer.from(chunk));
-      return false;
-    }
-    if (!this.#headSent) return this.#sendHead(chunk, false);
-    return this.#first?.exchange.client.sendBody(chunk) ?? true;
-  }
-
-  #endPassing(trailers: HeaderList | null): void {
-    const first = this.#first;
-    const isWhole = !this.#headSent && trailers === null;
-    this.#over();
-    if (first === null) return;
-    first.exchange.action = null;
-    this.#first = first;
-    this.#sendHead(null, isWhole);
-    if (!isWhole) first.exchange.client.sendEnd(trailers);
   }
 
   // ---- what is kept already ----
