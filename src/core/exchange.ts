@@ -138,6 +138,8 @@ export class Exchange {
   backendHost = "";
   /** Who the client says it is, where a policy has proved that; else empty. Any text. */
   user = "";
+  /** A policy let the client in for who it is, known by name or not: what it is answered may be for it alone. */
+  personal = false;
   /** Name of the route, or empty. */
   route = "";
   upstream = "";

@@ -115,6 +115,14 @@ function innerOf(thread: TestThread, user: Recorder, request: Partial<RequestHea
     ...request,
   };
   const outer = new Exchange(head, OUTER, "192.0.2.9", 0);
+  Object.assign(outer, {
+    peerTrusted: true,
+    clientAddress: "198.51.100.7",
+    scheme: "https",
+    user: "ann",
+    personal: true,
+    route: "web",
+  });
   const inner = new InnerClient(thread.context, outer, head, user);
   user.inner = inner;
   return inner;
@@ -169,6 +177,16 @@ describe("an inner exchange", { timeout: 20_000 }, () => {
     await user.until(/^body ab/);
     backend.connections[0]!.socket.end();
     assert.deepEqual(await user.until(/^failed/), ["head 200 5", "body ab", "failed response_truncated"]);
+  });
+
+  it("is for whom the outer one is", () => {
+    const [thread] = threadsOf(1);
+    const { exchange } = innerOf(thread!, new Recorder());
+    const { peerAddress, clientAddress, peerTrusted, scheme, user, personal, route } = exchange;
+    assert.deepEqual(
+      [peerAddress, clientAddress, peerTrusted, scheme, user, personal, route],
+      ["192.0.2.9", "198.51.100.7", true, "https", "ann", true, "web"],
+    );
   });
 
   it("hears of a bug", () => {

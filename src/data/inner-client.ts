@@ -58,6 +58,8 @@ export class InnerClient extends Timed implements ClientStream {
     exchange.peerTrusted = outer.peerTrusted;
     exchange.clientAddress = outer.clientAddress;
     exchange.scheme = outer.scheme;
+    exchange.user = outer.user;
+    exchange.personal = outer.personal;
     exchange.route = outer.route;
     this.exchange = exchange;
   }

@@ -22,6 +22,9 @@ describe("the policy forward_auth", { timeout: 60_000 }, () => {
           forward_auth: { upstream: auth, path: "/verify?x=1", timeout: 400ms, response_headers: [X-User, X-Groups] },
           headers: { request: { set: { X-Seen: "{header:x-user}" } } } } },
         narrow: { path: /narrow, upstream: origin, policies: { forward_auth: { upstream: auth, request_headers: [Cookie] } } },
+        kept: { path: /kept, upstream: origin, policies: {
+          forward_auth: { upstream: auth, response_headers: X-User }, cache: {},
+          headers: { request: { set: { X-Seen: "{header:x-user}" } } } } },
         closed: { path: /closed, upstream: origin, policies: { forward_auth: { upstream: gone } } },`,
       sections: "access_log: { path: access.log }",
     });
@@ -208,6 +211,21 @@ describe("the policy forward_auth", { timeout: 60_000 }, () => {
     const connection = await asked.promise;
     client.close();
     assert.equal(await connection.untilGone(), "ended");
+  });
+
+  it("keeps what is for one who was let through from others, unless it is for everybody", async () => {
+    for (const [control, requests] of [
+      ["max-age=60", 2],
+      ["public, max-age=60", 1],
+    ] as const) {
+      pair.origin.reset();
+      pair.origin.answer = () => `HTTP/1.1 200 OK\r\nCache-Control: ${control}\r\nContent-Length: 0\r\n\r\n`;
+      auth.answer = () => "HTTP/1.1 200 OK\r\nX-User: alice\r\nContent-Length: 0\r\n\r\n";
+      for (let i = 0; i < 2; i++) await send(`GET /kept/${requests} HTTP/1.1\nHost: a.test\n\n`);
+      assert.equal(pair.origin.requests.length, requests, control);
+      auth.answer = () => "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+      assert.equal((await send(`GET /kept/${requests} HTTP/1.1\nHost: a.test\n\n`)).status, 403);
+    }
   });
 
   it("goes over to another server with a reload", async () => {

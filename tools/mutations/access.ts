@@ -378,4 +378,18 @@ export const ACCESS_MUTATIONS: readonly Mutation[] = [
     replace: 'String(new GatewayError("client_gone"',
     tests: FORWARD_AUTH,
   },
+  {
+    name: "an answer to who was let in is personal",
+    file: forwardAuth,
+    find: "exchange.personal = true;",
+    replace: "",
+    tests: FORWARD_AUTH,
+  },
+  {
+    name: "an inner exchange is as personal as the outer one",
+    file: inner,
+    find: "exchange.personal = outer.personal;",
+    replace: "",
+    tests: INNER,
+  },
 ];

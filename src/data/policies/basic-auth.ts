@@ -64,6 +64,7 @@ class BasicAuth implements Policy {
 
   admit(exchange: Exchange, user: string): void {
     exchange.user = user;
+    exchange.personal = true;
     if (!this.#forward) exchange.request.headers.removeNamed("authorization");
   }
 

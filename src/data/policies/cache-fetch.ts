@@ -79,7 +79,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
     super();
     this.#route = route;
     this.#plan = plan;
-    this.#asker = { request: exchange.request, user: exchange.user };
+    this.#asker = { request: exchange.request, personal: exchange.personal };
     const headers = exchange.request.headers.copy();
     // Where others may want it, the whole response is asked for.
     if (plan.sharedAs !== null || plan.entry !== null) setConditions(headers, plan.entry);

@@ -23,7 +23,7 @@ export interface Freshness {
 const OPTIONS = { shared: true, cacheHeuristic: 0, immutableMinTimeToLive: 0 };
 
 /** Who asked, as it counts for what is kept. */
-export type Asker = Pick<Exchange, "request" | "user">;
+export type Asker = Pick<Exchange, "request" | "personal">;
 
 /** Null for a response that may not be kept, or would be of no use. `head` has all fields of the response. */
 export function freshnessOf(
@@ -95,8 +95,8 @@ function plainDirectives(directives: Directives): string {
 }
 
 /** Whether the response is for one user only, unless it says that it is not (RFC 9111 section 3.5). */
-export function isPersonal({ request, user }: Asker): boolean {
-  return user !== "" || request.headers.has("authorization", null);
+export function isPersonal({ request, personal }: Asker): boolean {
+  return personal || request.headers.has("authorization", null);
 }
 
 function plainRequest(asker: Asker) {

@@ -93,6 +93,7 @@ class ForwardAuthWait extends Waiting implements InnerUser {
     this.#passed = true;
     const { exchange } = this;
     exchange.action = null;
+    exchange.personal = true;
     for (const { name, lowerName } of this.#policy.spec.responseFields)
       copyField(head.headers, exchange.request.headers, name, lowerName);
     this.run.goOn();

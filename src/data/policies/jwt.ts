@@ -84,6 +84,7 @@ class Jwt implements Policy {
 
   admit(exchange: Exchange, { user, fields }: Grant): void {
     exchange.user = user;
+    exchange.personal = true;
     const { headers } = exchange.request;
     for (let i = 0; i < fields.length; i += 2) headers.add(fields[i]!, fields[i + 1]!, Field.other);
   }
