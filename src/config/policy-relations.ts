@@ -2,6 +2,7 @@
 
 import type { Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { authorizationProblems } from "./policies/authorization.ts";
 import { basicAuthProblems } from "./policies/basic-auth.ts";
 import { bodyLimitProblems } from "./policies/body-limit.ts";
 import { cacheProblems } from "./policies/cache.ts";
@@ -30,6 +31,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
 /** Of the file and of every route. One that is turned off is checked too: it may be turned on again. */
 export function* policyProblems(root: SourceNode, files: PemFiles): Findings {
+  yield* authorizationProblems(root);
   yield* problemsOf(root, files, root);
   for (const [, route] of entriesOf(root.children.get("routing"))) yield* problemsOf(route, files, root);
 }
