@@ -226,7 +226,7 @@ export const STATIC_MUTATIONS: readonly Mutation[] = [
     file: lookUp,
     find: "else this.#saw(this.#at(path + EXTENSIONS[encoding]), stampOf(stats));",
     replace: "",
-    tests: CHANGES,
+    tests: ["src/data/static/look-up.test.ts"],
   },
   {
     name: "a file that has just changed is read again",
