@@ -42,4 +42,12 @@ describe("chooseEncoding", () => {
       assert.equal(encodings[chooseEncoding(accepted, encodings)] ?? "", chosen);
     });
   }
+
+  it("chooses the same again, however many others ask", () => {
+    for (let i = 0; i < 200; i++) {
+      assert.equal(chooseEncoding(`gzip;q=0.${i}, br`, ["gzip", "br"]), 1);
+      assert.equal(chooseEncoding("gzip", ["br", "gzip"]), 1);
+      assert.equal(chooseEncoding("gzip", ["br"]), -1);
+    }
+  });
 });

@@ -69,7 +69,7 @@ export class Site {
 
   /** Calls back later with what is at the path. */
   find(path: string, seeker: Seeker): void {
-    const place = this.#places.get(path) ?? new Place(path, this.#places);
+    const place = this.#places.get(path) ?? new Place(ownCopy(path), this.#places);
     if (place.seekers !== null) place.seekers.push(seeker);
     else {
       place.seekers = [seeker];
@@ -126,4 +126,9 @@ export class Site {
 function bytesOf(found: Found): number {
   if (found.kind !== "file") return 0;
   return [found.plain, ...found.encoded].reduce((sum, { body }) => sum + (body?.length ?? 0), 0);
+}
+
+/** A part of a text holds all of that text in memory: here the whole head of a request, for as long as the path is kept. */
+function ownCopy(path: string): string {
+  return Buffer.from(path, "latin1").toString("latin1");
 }
