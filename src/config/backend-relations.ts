@@ -86,7 +86,16 @@ function* checkProblems(backend: SourceNode): Findings {
   const check = backend.children.get("health_check");
   if (check === undefined || !isMapping(check)) return;
   const body = check.children.get("expect_body");
-  if (!check.children.has("path") && !hasMisspelt(check, ["path"])) {
+  const grpc = check.children.get("grpc");
+  if (grpc !== undefined) {
+    if (textOf(backend, "protocol") !== "h2")
+      yield atKey(grpc, 'cannot use "grpc" without "protocol: h2": gRPC is HTTP/2');
+    for (const name of ["path", ...REQUEST_SETTINGS]) {
+      const setting = check.children.get(name);
+      if (setting !== undefined && name !== "host")
+        yield atKey(setting, `cannot use "${name}" beside "grpc": what is asked and expected is settled`);
+    }
+  } else if (!check.children.has("path") && !hasMisspelt(check, ["path"])) {
     for (const name of REQUEST_SETTINGS) {
       const setting = check.children.get(name);
       if (setting === undefined) continue;

@@ -106,6 +106,7 @@ test("a health check without a path is a connection only, and none where it is t
       [300, 399],
     ],
     body: null,
+    grpc: null,
     intervalMs: 10_000,
     timeoutMs: 5_000,
     failures: 3,

@@ -74,6 +74,7 @@ function compileTls(tls: Partial<NonNullable<BackendConfig["tls"]>>, files: PemF
 function compileCheck(check: NonNullable<BackendConfig["health_check"]>): HealthCheckSpec {
   return {
     path: check.path ?? null,
+    grpc: check.grpc ?? null,
     method: check.method,
     host: check.host ?? null,
     port: check.port ?? null,

@@ -218,8 +218,10 @@ export interface BackendTls {
 }
 
 export interface HealthCheckSpec {
-  /** Null for a connection only. */
+  /** Null for a connection only, unless `grpc` is asked. */
   readonly path: string | null;
+  /** Service of `grpc.health.v1` that is asked about, empty for the whole server; null where that is not asked. */
+  readonly grpc: string | null;
   readonly method: "GET" | "HEAD" | "OPTIONS";
   /** Null for the backend's own. */
   readonly host: string | null;

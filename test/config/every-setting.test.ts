@@ -215,6 +215,7 @@ function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
       proxyProtocol: 2,
       healthCheck: {
         path: "/health?full=1",
+        grpc: null,
         method: "HEAD",
         host: "health.example.com",
         port: 8081,
@@ -238,6 +239,7 @@ function backendsOf({ ca, client }: TestCertificates): BackendPlan[] {
       proxyProtocol: 1,
       healthCheck: {
         path: "/",
+        grpc: null,
         method: "GET",
         host: null,
         port: null,

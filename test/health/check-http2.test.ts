@@ -123,6 +123,69 @@ describe("a check over HTTP/2", { timeout: 30_000 }, () => {
   });
 });
 
+describe("a check by gRPC", { timeout: 30_000 }, () => {
+  const serving = (...message: number[]) => Buffer.from([0, 0, 0, 0, message.length, ...message]);
+  const says = (body: Buffer, grpcStatus: string | null, status = 200): Answer => {
+    return async ({ stream }) => {
+      for await (const chunk of stream) asked.push(chunk as Buffer);
+      stream.respond({ ":status": status, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () =>
+        stream.sendTrailers(grpcStatus === null ? {} : { "grpc-status": grpcStatus }),
+      );
+      stream.end(body);
+    };
+  };
+  let asked: Buffer[] = [];
+
+  const TABLE: ReadonlyArray<readonly [what: string, answer: Answer, failure: string | RegExp | null]> = [
+    ["SERVING", says(serving(0x08, 1), "0"), null],
+    ["NOT_SERVING", says(serving(0x08, 2), "0"), "expected SERVING, got NOT_SERVING"],
+    ["an empty message", says(serving(), "0"), "expected SERVING, got UNKNOWN"],
+    ["a number that nobody knows", says(serving(0x08, 9), "0"), "expected SERVING, got status 9"],
+    ["SERVING and another status of gRPC", says(serving(0x08, 1), "14"), "expected grpc-status 0, got 14"],
+    ["no status of gRPC", says(serving(0x08, 1), null), "expected grpc-status 0, got none"],
+    ["no message", says(Buffer.alloc(0), "0"), "expected SERVING, got UNKNOWN"],
+    ["another status of HTTP", says(serving(0x08, 1), "0", 503), "expected status 200, got 503"],
+    [
+      "trailers only",
+      ({ stream }) => stream.respond({ ":status": 200, "grpc-status": "12" }, { endStream: true }),
+      "expected grpc-status 0, got 12",
+    ],
+    [
+      "a broken connection",
+      ({ stream }) => stream.session?.destroy(),
+      /closed|hang up|reset|without|CANCEL/i,
+    ],
+  ];
+  for (const [what, answer, failure] of TABLE) {
+    it(`${failure === null ? "passes" : "fails"} with ${what}`, async (t) => {
+      const origin = await Http2Origin.start();
+      t.after(() => origin.stop());
+      origin.answer = answer;
+      const outcome = await checkOf({ port: origin.port }, { path: null, grpc: "" });
+      if (failure instanceof RegExp) assert.match(outcome.failure ?? "", failure);
+      else assert.equal(outcome.failure, failure);
+    });
+  }
+
+  it("asks about a service, or about all of them", async (t) => {
+    const origin = await Http2Origin.start();
+    t.after(() => origin.stop());
+    for (const [service, message] of [
+      ["", "\0\0\0\0\0"],
+      ["shop.Cart", "\0\0\0\0\x0b\x0a\x09shop.Cart"],
+    ] as const) {
+      asked = [];
+      origin.reset();
+      origin.answer = says(serving(0x08, 1), "0");
+      assert.equal((await checkOf({ port: origin.port }, { path: null, grpc: service })).failure, null);
+      assert.equal(Buffer.concat(asked).toString("latin1"), message);
+      assert.deepEqual(origin.valuesOf(":path"), ["/grpc.health.v1.Health/Check"]);
+      assert.deepEqual(origin.valuesOf("content-type"), ["application/grpc"]);
+    }
+  });
+});
+
 describe("a check over HTTP/2 and TLS", { timeout: 30_000 }, () => {
   let folder: string;
   let certificates: TestCertificates;

@@ -17,6 +17,7 @@ const QUEUE_SIZE = 4;
 export function healthCheck(settings: Partial<HealthCheckSpec> = {}): HealthCheckSpec {
   return {
     path: "/health",
+    grpc: null,
     method: "GET",
     host: null,
     port: null,

@@ -249,6 +249,19 @@ describe("HTTP/2 connections to a backend", { timeout: 60_000 }, () => {
     assert.equal(backend.connections.length, 1);
   });
 
+  it("send nothing again to which an answer had begun, refused or not", async (t) => {
+    const backend = await FrameBackend.start(t, (connection, stream) => {
+      connection.head(stream, [[":status", "103"]]);
+      connection.reset(stream, ErrorCode.refusedStream);
+    });
+    await gateway.adopt(configFor([backend]));
+    const client = await clientOf(t);
+    client.send(POST);
+    assert.equal((await client.answer()).status, 103);
+    assert.equal((await client.answer()).status, 502);
+    assert.equal(backend.requests, 1);
+  });
+
   const CODES = [ErrorCode.internalError, ErrorCode.cancel, ErrorCode.protocolError];
   for (const code of CODES) {
     it(`lose one stream where that is reset with ${code}: 502, or a cut response`, async (t) => {

@@ -2,7 +2,6 @@
 
 import type { Mutation } from "./mutation.ts";
 
-const RULES = ["src/data/http2/backend-response.test.ts", "test/upstream/h2-abuse.test.ts"];
 const ABUSE = ["test/upstream/h2-abuse.test.ts"];
 const SESSIONS = ["test/upstream/h2-{pool,sessions}.test.ts"];
 const WHOLE = ["test/upstream/h2.test.ts"];
@@ -188,13 +187,6 @@ export const H2_BACKEND_MUTATIONS: readonly Mutation[] = [
     tests: SESSIONS,
   },
   {
-    name: "h2 sessions: no stream behind a GOAWAY",
-    file: session,
-    find: "this.#lastStreamId = lastStreamId;\n    if (this.#state === CONNECTING) return;\n    this.#over(DRAINING);",
-    replace: "this.#lastStreamId = lastStreamId;\n    if (this.#state === CONNECTING) return;",
-    tests: SESSIONS,
-  },
-  {
     name: "h2 sessions: a stream above GOAWAY was not looked at, one below was",
     file: session,
     find: "(this.#lastStreamId !== null && id > this.#lastStreamId)",
@@ -263,7 +255,7 @@ export const H2_BACKEND_MUTATIONS: readonly Mutation[] = [
     file: session,
     find: "if (!answerBegan && (unseen ||",
     replace: "if ((unseen ||",
-    tests: RULES,
+    tests: SESSIONS,
   },
   // ---- the rest ----
   {
@@ -271,6 +263,20 @@ export const H2_BACKEND_MUTATIONS: readonly Mutation[] = [
     file: "src/control/health/check-attempt.ts",
     find: 'if (tlsOptions !== null && (this.#socket as TLSSocket).alpnProtocol !== "h2") {',
     replace: "if (tlsOptions !== null && (this.#socket as TLSSocket).alpnProtocol === null) {",
+    tests: ["test/health/check-http2.test.ts"],
+  },
+  {
+    name: "h2 checks: a service of gRPC has to be SERVING",
+    file: "src/control/health/check-http2.ts",
+    find: "return serving === SERVING",
+    replace: "return serving >= 0",
+    tests: ["test/health/check-http2.test.ts"],
+  },
+  {
+    name: "h2 checks: gRPC has a status of its own",
+    file: "src/control/health/check-http2.ts",
+    find: 'if (grpcStatus !== "0") return',
+    replace: 'if (grpcStatus === "-") return',
     tests: ["test/health/check-http2.test.ts"],
   },
   {

@@ -32,7 +32,14 @@ const healthCheck = z
     enabled: truth().prefault(true).describe("`false` turns the checks off and keeps the settings."),
     path: pathAndQuery()
       .optional()
-      .describe("Path that is asked for. Without it, a check is a TCP connection (and TLS handshake)."),
+      .describe(
+        "Path that is asked for. Without it (and `grpc`), a check is a TCP connection (and TLS handshake).",
+      ),
+    grpc: textLike(/^[\w.]{0,127}$/, 'expected the name of a service such as "shop.Cart", or ""')
+      .optional()
+      .describe(
+        'Service that is asked about by `grpc.health.v1.Health/Check` instead of a `path`; `""` for the server as a whole. With `protocol: h2` only.',
+      ),
     method: choice(["GET", "HEAD", "OPTIONS"]).prefault("GET").describe("Method of the request."),
     host: host().optional().describe("Host field of the request. Without it, the backend's own."),
     port: wholeNumber(1, 65535).optional().describe("Port to check, if it is another than the backend's."),

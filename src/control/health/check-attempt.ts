@@ -6,7 +6,7 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { askHttp2 } from "./check-http2.ts";
+import { askGrpc, askHttp2 } from "./check-http2.ts";
 import type { CheckTarget } from "./check-target.ts";
 
 /** As much of a body is read. */
@@ -70,31 +70,41 @@ export class CheckAttempt {
 
   #ready(): void {
     const { check } = this.#target;
-    if (check.path === null) {
+    if (check.path === null && check.grpc === null) {
       this.#pass();
       this.#end(null);
       return;
     }
     this.#awaits = "answer";
-    if (this.#target.protocol === "h2") this.#askHttp2(check.path);
-    else this.#ask(check.path);
+    if (this.#target.protocol === "h2") this.#askHttp2();
+    else this.#ask(check.path ?? "/");
   }
 
-  #askHttp2(path: string): void {
+  #askHttp2(): void {
     const { check, authority, tlsOptions } = this.#target;
     if (tlsOptions !== null && (this.#socket as TLSSocket).alpnProtocol !== "h2") {
       this.#end("no HTTP/2: it did not agree to it (ALPN)");
       return;
     }
-    askHttp2(this.#socket, {
-      method: check.method,
+    const common = {
       scheme: tlsOptions === null ? "http" : "https",
       authority,
-      path,
-      onAnswer: (status, body) => this.#answered(status, body),
-      onError: (error) => this.#fail(error),
+      onError: (error: Error) => this.#fail(error),
       onClose: () => this.#closed(),
-    });
+    };
+    if (check.grpc !== null) {
+      askGrpc(this.#socket, {
+        ...common,
+        service: check.grpc,
+        onVerdict: (failure) => {
+          if (failure === null) this.#pass();
+          this.#end(failure);
+        },
+      });
+      return;
+    }
+    const onAnswer = (status: number, body: Readable) => this.#answered(status, body);
+    askHttp2(this.#socket, { ...common, method: check.method, path: check.path ?? "/", onAnswer });
   }
 
   #ask(path: string): void {
