@@ -65,5 +65,6 @@ function certificateOf(
 ): CertificateSpec {
   const cert = files.text(certFile);
   const leaf = leafOf(cert)!;
-  return { file: certFile, cert, key: files.text(keyFile), names: namesOf(leaf), id: leaf.fingerprint256 };
+  const id = leaf.fingerprint256.replaceAll(":", "").toLowerCase();
+  return { file: certFile, cert, key: files.text(keyFile), names: namesOf(leaf), id };
 }

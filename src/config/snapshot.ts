@@ -114,7 +114,7 @@ export interface CertificateSpec {
   readonly key: string;
   /** Lower case; `*.example.com` for a wildcard. */
   readonly names: readonly string[];
-  /** SHA-256 of the certificate, as OpenSSL writes it. */
+  /** SHA-256 of the certificate, hexadecimal in lower case. */
   readonly id: string;
 }
 

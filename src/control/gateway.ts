@@ -23,6 +23,7 @@ import { settleRoutes, settleServer } from "./settle.ts";
 import { SpareSockets } from "./spare-sockets.ts";
 import { StateFolder } from "./state-folder.ts";
 import { FileWatch } from "./tls/file-watch.ts";
+import { OcspStaples } from "./tls/ocsp-staples.ts";
 import { TicketKeys } from "./tls/ticket-keys.ts";
 import { Upstreams } from "./upstreams.ts";
 
@@ -61,6 +62,7 @@ export class Gateway {
   readonly #cacheChanges: SharedArrayBuffer;
   readonly #view: LiveView;
   readonly #admin: Admin;
+  readonly #staples: OcspStaples;
   readonly #tickets = new TicketKeys(() => this.#updateTls());
   readonly #files = new FileWatch(() => this.#readFilesAgain());
   #names: Names | null = null;
@@ -102,6 +104,7 @@ export class Gateway {
     this.#source = source;
     this.#again = again;
     this.#log = log;
+    this.#staples = new OcspStaples(log, () => this.#updateTls());
     this.#gateway = spec;
     this.#runAs = runAs;
     this.#state = StateFolder.of(process.env, runAs);
@@ -164,7 +167,7 @@ export class Gateway {
   }
 
   get #tlsUpdate(): TlsUpdate {
-    return { ticketKeys: this.#tickets.current };
+    return { ticketKeys: this.#tickets.current, staples: this.#staples.current };
   }
 
   reopenLogs(): void {
@@ -216,6 +219,7 @@ export class Gateway {
     this.#names = names;
     this.#plan = settled;
     this.#files.watch(spec.files);
+    this.#staples.follow(settled.server.listeners, spec.ocsp);
     before?.stop();
     this.#view.lifecycle = "ready";
     await admin.commit();
@@ -377,6 +381,7 @@ export class Gateway {
     this.#stopping ??= Promise.resolve(0);
     this.#health.stop();
     this.#tickets.stop();
+    this.#staples.stop();
     this.#files.stop();
     this.#names?.stop();
     await this.#admin.close();

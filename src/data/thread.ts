@@ -81,9 +81,9 @@ class DataThread {
 
   #updateTls(update: TlsUpdate): void {
     const { tls, activeOrNull } = this.#context;
-    if (!tls.adopt(update)) return;
+    tls.adopt(update);
     for (const snapshot of [activeOrNull, this.#prepared]) {
-      for (const server of snapshot?.tlsServers.values() ?? []) server.useTicketKeys(tls.ticketKeys);
+      for (const server of snapshot?.tlsServers.values() ?? []) server.adopt(tls);
     }
   }
 

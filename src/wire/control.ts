@@ -24,6 +24,15 @@ export interface DataThreadData {
 export interface TlsUpdate {
   /** 48 bytes, the same in all data threads: any of them may resume a session. */
   readonly ticketKeys: Uint8Array;
+  readonly staples: readonly OcspStaple[];
+}
+
+/** What a responder says of a certificate. */
+export interface OcspStaple {
+  /** Of the certificate. */
+  readonly id: string;
+  /** DER. */
+  readonly response: Uint8Array;
 }
 
 export type ToDataThread =

@@ -1,7 +1,7 @@
 // A file with every setting there is, and what it is compiled to. Runs in the test process.
 
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -187,7 +187,13 @@ const PLAIN: BackendPlan = {
 function tlsOf({ server, otherServer, ca }: TestCertificates): ListenerTls {
   const names = ["localhost", "backend.test"];
   const specOf = ({ certFile: file, cert, key }: TestCertificate) => {
-    return { file, cert, key, names, id: new X509Certificate(cert).fingerprint256 };
+    return {
+      file,
+      cert,
+      key,
+      names,
+      id: createHash("sha256").update(new X509Certificate(cert).raw).digest("hex"),
+    };
   };
   return {
     certificates: [specOf(server), specOf(otherServer)],

@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { AcceptedHandle, onReadOf } from "../socket.ts";
+import type { StapleSource } from "./staple-source.ts";
 
 /** What is the same for every connection of a listener; copied for each, so it is small. */
 export interface ServerSocketOptions {
@@ -14,6 +15,8 @@ export interface ServerSocketOptions {
   readonly ALPNProtocols: Buffer;
   readonly requestCert: boolean;
   readonly rejectUnauthorized: boolean;
+  /** What asks about OCSP responses, where there are any. */
+  readonly server?: StapleSource;
   readonly SNICallback?: TLSSocketOptions["SNICallback"];
 }
 

@@ -9,6 +9,7 @@ import { type AcceptedHandle, onReadOf, type SocketReader } from "../socket.ts";
 import { clientFault, nameOfSubject } from "./client-certificate.ts";
 import { NamedContexts } from "./named-contexts.ts";
 import { type ServerSocketOptions, TlsServerSocket } from "./server-socket.ts";
+import { StapleSource } from "./staple-source.ts";
 import type { TlsState } from "./state.ts";
 
 /** How long a session may be resumed: what was checked of a client certificate holds as long. */
@@ -16,27 +17,48 @@ const SESSION_SECONDS = 300;
 
 export class TlsServer {
   readonly #spec: ListenerTls;
-  readonly #options: ServerSocketOptions;
   readonly #contexts: readonly SecureContext[];
+  readonly #plainOptions: ServerSocketOptions;
+  #options: ServerSocketOptions;
+  #ticketKeys: Buffer;
 
   /** `protocols` are offered by ALPN. Throws where the certificates cannot be used. */
   constructor(spec: ListenerTls, protocols: readonly string[], state: TlsState) {
     this.#spec = spec;
     this.#contexts = spec.certificates.map((certificate) => contextOf(certificate, spec, state));
-    const [first] = this.#contexts;
     const options = {
-      secureContext: first!,
+      secureContext: this.#contexts[0]!,
       ALPNProtocols: alpnOf(protocols),
       requestCert: spec.client !== null,
       rejectUnauthorized: spec.client?.required === true,
     };
     // Asked in every whole handshake, so it is there only where there is something to choose.
-    if (spec.certificates.length === 1) this.#options = options;
+    if (spec.certificates.length === 1) this.#plainOptions = options;
     else {
       const names = spec.certificates.map((certificate) => certificate.names);
       const contexts = new NamedContexts(names, this.#contexts);
-      this.#options = { ...options, SNICallback: (name, answer) => answer(null, contexts.of(name)) };
+      this.#plainOptions = { ...options, SNICallback: (name, answer) => answer(null, contexts.of(name)) };
     }
+    this.#options = this.#plainOptions;
+    this.#ticketKeys = state.ticketKeys;
+    this.#adoptStaples(state);
+  }
+
+  /** New connections get tickets of the keys, and old tickets lead to a whole handshake. */
+  adopt(state: TlsState): void {
+    if (!state.ticketKeys.equals(this.#ticketKeys)) {
+      this.#ticketKeys = state.ticketKeys;
+      for (const { context } of this.#contexts) (context as NativeContext).setTicketKeys(state.ticketKeys);
+    }
+    this.#adoptStaples(state);
+  }
+
+  #adoptStaples({ staples }: TlsState): void {
+    const hasAny = this.#spec.certificates.some(({ id }) => staples.has(id));
+    const options = this.#plainOptions;
+    this.#options = hasAny
+      ? { ...options, server: new StapleSource(options.secureContext, staples) }
+      : options;
   }
 
   /** Begins the handshake; at "secure" it is over. */
@@ -66,11 +88,6 @@ export class TlsServer {
       fingerprint,
       verified: fingerprint !== "",
     };
-  }
-
-  /** New connections get tickets of these keys, and old tickets lead to a whole handshake. */
-  useTicketKeys(keys: Buffer): void {
-    for (const { context } of this.#contexts) (context as NativeContext).setTicketKeys(keys);
   }
 }
 

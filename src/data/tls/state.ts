@@ -4,17 +4,16 @@
 import type { TlsUpdate } from "../../wire/control.ts";
 
 export class TlsState {
-  ticketKeys: Buffer;
+  ticketKeys = Buffer.alloc(0);
+  /** OCSP responses in DER, by the id of the certificate. */
+  staples: ReadonlyMap<string, Buffer> = new Map();
 
   constructor(update: TlsUpdate) {
-    this.ticketKeys = Buffer.from(update.ticketKeys);
+    this.adopt(update);
   }
 
-  /** Returns whether the keys are others than before. */
-  adopt(update: TlsUpdate): boolean {
-    const keys = Buffer.from(update.ticketKeys);
-    if (keys.equals(this.ticketKeys)) return false;
-    this.ticketKeys = keys;
-    return true;
+  adopt({ ticketKeys, staples }: TlsUpdate): void {
+    this.ticketKeys = Buffer.from(ticketKeys);
+    this.staples = new Map(staples.map(({ id, response }) => [id, Buffer.from(response)]));
   }
 }

@@ -70,7 +70,7 @@ export function threadsOf(count: number): TestThread[] {
       metrics: metrics.shared,
       clients,
       cacheChanges,
-      tls: { ticketKeys: Buffer.alloc(48) },
+      tls: { ticketKeys: Buffer.alloc(48), staples: [] },
       reusePort: false,
     };
     return new TestThread(metrics, (reporter) => new ThreadContext(data, reporter));
