@@ -31,6 +31,8 @@ class RateLimit implements Policy {
   readonly #rules: readonly RateRule[];
   readonly #tables: readonly RateTable[];
   readonly #policyField: string;
+  /** What stands before the number that is left, for each rule. */
+  readonly #leftStarts: readonly string[];
   readonly #ipv6Mask: readonly number[];
   readonly #address = new Int32Array(ADDRESS_CELLS);
 
@@ -40,6 +42,7 @@ class RateLimit implements Policy {
     this.#rules = spec.rules;
     this.#tables = spec.rules.map((rule) => new RateTable(rule.shared!, rule));
     this.#policyField = spec.rules.map(policyItem).join(", ");
+    this.#leftStarts = spec.rules.map(({ name }, i) => `${i === 0 ? "" : ", "}${quoted(name)};r=`);
     this.#ipv6Mask = Array.from({ length: ADDRESS_CELLS }, (_, i) => maskOf(spec.ipv6Bits - 32 * i));
   }
 
@@ -113,7 +116,7 @@ class RateLimit implements Policy {
       const table = this.#tables[i]!;
       const { remaining } = table;
       const seconds = remaining > 0 ? table.fullSeconds : table.waitSeconds;
-      text += `${i === 0 ? "" : ", "}${quoted(this.#rules[i]!.name)};r=${remaining};t=${seconds}`;
+      text += `${this.#leftStarts[i]!}${remaining};t=${seconds}`;
     }
     return text;
   }
