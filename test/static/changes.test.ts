@@ -21,7 +21,8 @@ const SEEN_WITHIN_MS = 15_000;
 /** More than the system's buffers on the way take from a client that reads nothing. */
 const HUGE = 32 * 1024 ** 2;
 
-describe("files that change", () => {
+// Nearly all of the time is spent on waiting for a second to pass: they wait together.
+describe("files that change", { concurrency: true }, () => {
   const files = new TestFiles({ "index.html": "home", "other/x.txt": "x" });
   let gateway: TestGateway;
   const get = (path: string, headers?: Record<string, string>): Promise<Answer> =>
@@ -175,7 +176,7 @@ describe("files that change", () => {
   });
 });
 
-describe("a root", () => {
+describe("a root", { concurrency: true }, () => {
   it("that is a link may be led elsewhere, and no file of the old one is served after that", async () => {
     const files = new TestFiles({
       "../releases/1/index.html": "one",
