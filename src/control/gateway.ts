@@ -146,12 +146,12 @@ export class Gateway {
     return this.#reloadFrom(this.#source, "configuration");
   }
 
-  /** Files with certificates or keys have changed. What else is new in the file of the configuration has to wait. */
+  /** Files that the configuration names have changed. What else is new in the file of the configuration has to wait. */
   #readFilesAgain(): void {
-    void this.#reloadFrom(() => this.#again(), "certificates");
+    void this.#reloadFrom(() => this.#again(), "changed files");
   }
 
-  #reloadFrom(source: ConfigSource, what: "configuration" | "certificates"): Promise<boolean> {
+  #reloadFrom(source: ConfigSource, what: "configuration" | "changed files"): Promise<boolean> {
     const next = this.#reloading.then(() => (this.#stopping === null ? this.#reload(source, what) : false));
     this.#reloading = next.catch(() => undefined);
     return next;
@@ -283,7 +283,7 @@ export class Gateway {
     });
   }
 
-  async #reload(source: ConfigSource, what: "configuration" | "certificates"): Promise<boolean> {
+  async #reload(source: ConfigSource, what: "configuration" | "changed files"): Promise<boolean> {
     const goesOn = what === "configuration" ? "the one before goes on" : "those before go on";
     const loaded = source();
     if (!loaded.ok) {

@@ -21,7 +21,7 @@ describe("the policy forward_auth", { timeout: 60_000 }, () => {
         guarded: { path: /guarded, upstream: origin, policies: {
           forward_auth: { upstream: auth, path: "/verify?x=1", timeout: 400ms, response_headers: [X-User, X-Groups] },
           headers: { request: { set: { X-Seen: "{header:x-user}" } } } } },
-        narrow: { path: /narrow, upstream: origin, policies: { forward_auth: { upstream: auth, request_headers: [Cookie] } } },
+        narrow: { path: /narrow, upstream: origin, policies: { forward_auth: { upstream: auth, timeout: 10m, request_headers: [Cookie] } } },
         kept: { path: /kept, upstream: origin, policies: {
           forward_auth: { upstream: auth, response_headers: X-User }, cache: {},
           headers: { request: { set: { X-Seen: "{header:x-user}" } } } } },
@@ -235,8 +235,14 @@ describe("the policy forward_auth", { timeout: 60_000 }, () => {
       `backends: { auth: [{ host: 127.0.0.1, port: ${other.port} }] }
 policies: { forward_auth: { upstream: auth } }
 routing: { a: { path: /a, respond: { body: open } }, b: { path: /b, respond: { body: open }, policies: { forward_auth: { enabled: false } } } }`,
+      { server: "trusted_proxies: [127.0.0.1]" },
     );
-    assert.equal((await send("GET /a HTTP/1.1\nHost: a.test\n\n")).status, 418);
+    const claims = "X-Forwarded-For: 192.0.2.7\nX-Forwarded-Method: HEAD\nX-Forwarded-Uri: /b\n";
+    assert.equal((await send(`PUT /a HTTP/1.1\nHost: a.test\n${claims}\n`)).status, 418);
+    // A trusted proxy is believed who the client is, not what it asks for.
+    assert.deepEqual(other.valuesOf("x-forwarded-for"), ["192.0.2.7, 127.0.0.1"]);
+    assert.deepEqual(other.valuesOf("x-forwarded-method"), ["PUT"]);
+    assert.deepEqual(other.valuesOf("x-forwarded-uri"), ["/a"]);
     assert.equal((await send("GET /none HTTP/1.1\nHost: a.test\n\n")).status, 418);
     assert.equal((await send("GET /b HTTP/1.1\nHost: a.test\n\n")).status, 200);
     await other.stop();

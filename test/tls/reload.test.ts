@@ -49,7 +49,7 @@ describe("a certificate", { timeout: 60_000 }, () => {
     await client.ask();
     const from = gateway.log.length;
     await put(certificates.otherServer);
-    await gateway.logged(({ msg }, at) => at >= from && msg === "certificates reloaded");
+    await gateway.logged(({ msg }, at) => at >= from && msg === "changed files reloaded");
     assert.equal(await authority(t), "CN=other-ca");
     await client.ask();
   });
@@ -65,7 +65,7 @@ describe("a certificate", { timeout: 60_000 }, () => {
     const from = gateway.log.length;
     await copyFile(certificates.otherServer.certFile, join(folder, "live.pem"));
     const { level } = await gateway.logged(
-      ({ msg }, at) => at >= from && msg === "certificates not reloaded: those before go on",
+      ({ msg }, at) => at >= from && msg === "changed files not reloaded: those before go on",
     );
     assert.equal(level, "error");
     const why = gateway.log.slice(from).find(({ msg }) => msg.includes("ssl.key_file"));
@@ -80,7 +80,7 @@ describe("a certificate", { timeout: 60_000 }, () => {
   it("is taken when its key is there", async (t) => {
     const from = gateway.log.length;
     await copyFile(certificates.otherServer.keyFile, join(folder, "live.key"));
-    await gateway.logged(({ msg }, at) => at >= from && msg === "certificates reloaded");
+    await gateway.logged(({ msg }, at) => at >= from && msg === "changed files reloaded");
     assert.equal(await authority(t), "CN=other-ca");
   });
 
@@ -88,7 +88,7 @@ describe("a certificate", { timeout: 60_000 }, () => {
     const from = gateway.log.length;
     gateway.configure(configuration("changed and not said to be finished"), OPTIONS);
     await put(certificates.server);
-    await gateway.logged(({ msg }, at) => at >= from && msg === "certificates reloaded");
+    await gateway.logged(({ msg }, at) => at >= from && msg === "changed files reloaded");
     const client = await TlsTestClient.open(t, gateway.port);
     assert.match(await client.ask(), /\r\n\r\nok$/);
     gateway.configure(configuration("ok"), OPTIONS);
@@ -100,7 +100,7 @@ describe("a certificate", { timeout: 60_000 }, () => {
       join(folder, "live.key"),
       "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
     );
-    await gateway.logged(({ msg }, at) => at >= from && msg.startsWith("certificates not reloaded"));
+    await gateway.logged(({ msg }, at) => at >= from && msg.startsWith("changed files not reloaded"));
     assert.ok(gateway.log.slice(from).every((line) => !JSON.stringify(line).includes("c2VjcmV0")));
     await put(certificates.server);
     await gateway.reload();

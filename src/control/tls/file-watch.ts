@@ -1,4 +1,4 @@
-// Sees that a file with certificates or keys has changed. A look every second: unlike `fs.watch` it sees links that point
+// Sees that a file which the configuration names has changed: certificates, keys, users. A look every second: unlike `fs.watch` it sees links that point
 // elsewhere, and file systems of other machines. Control thread.
 
 import { type ReadFile, stampOf } from "../../config/pem-files.ts";
