@@ -18,6 +18,7 @@ import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SERVICE_MUTATIONS } from "./mutations/service.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
 import { STATIC_MUTATIONS } from "./mutations/static.ts";
+import { TLS_MUTATIONS } from "./mutations/tls.ts";
 import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
 
@@ -27,6 +28,7 @@ const MUTATIONS = [
   ...SHARED_MUTATIONS,
   ...UPSTREAM_MUTATIONS,
   ...H2_BACKEND_MUTATIONS,
+  ...TLS_MUTATIONS,
   ...CLIENT_MUTATIONS,
   ...CONTROL_MUTATIONS,
   ...SERVICE_MUTATIONS,
