@@ -8,7 +8,7 @@ import type { GatewayView } from "./view.ts";
 
 /** Resolves when every data thread has forgotten them. */
 export async function takePurge(view: GatewayView, body: unknown) {
-  const { route = null, host = null, path = null, prefix = null } = accept(purge, body ?? {});
+  const { route = null, host = null, path = null, prefix = null } = accept(purge, body);
   if (route !== null && !view.routes.includes(route))
     throw new AdminError(
       404,
