@@ -187,6 +187,17 @@ describe("a client that", { timeout: 60_000 }, () => {
     assert.deepEqual([address, msg], ["127.0.0.1", "HTTP/2 connection closed: too many streams were reset"]);
   });
 
+  it("sends PING one after the other gets GOAWAY when it was too many", async () => {
+    const client = await FrameClient.connect(gateway.port);
+    for (let count = 0; count < 2000 && client.goaways.length === 0; count += 100) {
+      times(99, () => client.send(FrameType.ping, Flag.none, 0, Buffer.alloc(8)));
+      await client.pinged();
+    }
+    await client.connection.untilEnd();
+    assert.deepEqual(client.goaways, [ErrorCode.enhanceYourCalm]);
+    client.destroy();
+  });
+
   it("opens one stream more than it may has it refused, when it knows", async () => {
     const client = await FrameClient.connect(gateway.port);
     const [first] = await Promise.all([client.until(FrameType.settings), client.pinged()]);

@@ -20,7 +20,10 @@ async function scene(t: TestContext, more = "", server = "") {
   const backend = await RawBackend.start(() => {});
   const gateway = await TestGateway.start(
     `backends: { origin: [{ host: 127.0.0.1, port: ${backend.port} }] }
-routing: { all: { upstream: origin, ${more} }, small: { path: /small, respond: { body: small } } }
+routing:
+  all: { upstream: origin, ${more} }
+  small: { path: /small, respond: { body: small } }
+  none: { path: /none, respond: { status: 404 } }
 access_log: {}
 `,
     { server: `h2c: true, ${server}`, stdout: "pipe" },
@@ -150,6 +153,77 @@ describe("a request body", { timeout: 60_000 }, () => {
     await origin.untilEnd();
     const line = await gateway.logged((one) => one["path"] === "/gone");
     assert.deepEqual([line["status"], line["error"]], [499, "client_gone"]);
+  });
+});
+
+describe("a response before the end of its request", { timeout: 60_000 }, () => {
+  const STREAMS = 4;
+
+  /** All the streams that a client may have, answered before they were ended. */
+  async function answeredEarly(t: TestContext, path: string) {
+    const { gateway } = await scene(t, "", `http2: { max_concurrent_streams: ${STREAMS} }`);
+    const client = await FrameClient.connect(gateway.port);
+    await client.pinged();
+    const socket = client.connection.socket;
+    socket.cork();
+    const streams = Array.from({ length: STREAMS }, () =>
+      client.request(request(path, [], "POST"), Flag.endHeaders),
+    );
+    const answered = client.pinged();
+    socket.uncork();
+    await answered;
+    return { client, streams };
+  }
+
+  function ended(client: FrameClient, stream: number): boolean {
+    return client.frames.some(
+      (one) => one.stream === stream && one.type <= FrameType.headers && (one.flags & Flag.endStream) !== 0,
+    );
+  }
+
+  for (const [path, status] of [
+    ["/small", 200],
+    ["/none", 404],
+  ] as const) {
+    it(`waits for that end where its client is at its limit, with ${status}`, async (t) => {
+      const { client, streams } = await answeredEarly(t, path);
+      for (const stream of streams) assert.equal(await client.outcome(stream), `status ${status}`);
+      // The first ones came when there was much room.
+      const held = streams.slice(STREAMS / 2);
+      for (const stream of held) {
+        assert.ok(!ended(client, stream));
+        client.data(stream, "x");
+      }
+      while (!held.every((stream) => ended(client, stream))) await client.pinged();
+      for (const _ of held)
+        assert.equal(await client.outcome(client.request(request("/small"))), "status 200");
+      client.destroy();
+    });
+  }
+
+  it("is ended when the request does not go on", async (t) => {
+    const { client, streams } = await answeredEarly(t, "/small");
+    for (const stream of streams) {
+      assert.equal(
+        (await client.until(FrameType.rstStream, stream)).payload.readUInt32BE(0),
+        ErrorCode.noError,
+      );
+      const frames = client.frames.filter((one) => one.stream === stream && one.type === FrameType.data);
+      assert.equal(frames.at(-1)?.flags, Flag.endStream);
+      assert.equal(Buffer.concat(frames.map(({ payload }) => payload)).toString(), "small");
+    }
+    client.destroy();
+  });
+
+  it("is ended when the request is long", async (t) => {
+    const { client, streams } = await answeredEarly(t, "/small");
+    const [stream = 0] = streams;
+    for (let i = 0; i < 5; i++) client.send(FrameType.data, Flag.none, stream, Buffer.alloc(16_000));
+    assert.equal(
+      (await client.until(FrameType.rstStream, stream)).payload.readUInt32BE(0),
+      ErrorCode.noError,
+    );
+    client.destroy();
   });
 });
 

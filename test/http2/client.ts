@@ -7,6 +7,7 @@ import {
   connect,
   type OutgoingHttpHeaders,
   type SecureClientSessionOptions,
+  type Settings,
 } from "node:http2";
 import { text } from "node:stream/consumers";
 
@@ -18,13 +19,14 @@ export interface Answer {
   readonly trailers: Readonly<Record<string, string | string[] | undefined>> | null;
 }
 
-/** Connects with prior knowledge, or by TLS where `options` has something for it. */
+/** Connects with prior knowledge, or by TLS where `tls` has something for it. */
 export async function openSession(
   port: number,
-  options?: SecureClientSessionOptions,
+  tls: SecureClientSessionOptions = {},
+  settings: Settings = {},
 ): Promise<ClientHttp2Session> {
-  const origin = options === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
-  const session = connect(origin, options);
+  const origin = tls.ca === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  const session = connect(origin, { ...tls, settings });
   // A session that ends badly says so at its streams.
   session.on("error", () => {});
   await once(session, "connect");

@@ -185,6 +185,16 @@ describe("a response to HTTP/2", () => {
     });
   }
 
+  it("may have fields as long as a backend may send", async () => {
+    const long = Array.from({ length: 8 }, (_, i) => `X-${i}: ${"y".repeat(8000)}\r\n`).join("");
+    origin.answer = () => `HTTP/1.1 200 OK\r\n${long}Content-Length: 2\r\n\r\nok`;
+    const own = await openSession(gateway.port, {}, { maxHeaderListSize: 1_000_000 });
+    const { body, fields } = await ask(own, { ":path": "/" });
+    assert.deepEqual([body, String(fields["x-7"]).length], ["ok", 8000]);
+    assert.equal((await ask(own, { ":path": "/" })).body, "ok");
+    own.destroy();
+  });
+
   it("is reset, not ended, where the backend breaks off", async () => {
     origin.answer = (_request, connection) => {
       connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");

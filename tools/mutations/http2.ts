@@ -210,8 +210,8 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
   {
     name: "HTTP/2: a chunk is copied",
     file: stream,
-    find: "lent ? chunk : Buffer.from(chunk)",
-    replace: "chunk",
+    find: "stream.write(lent ? chunk : Buffer.from(chunk))",
+    replace: "stream.write(chunk)",
     tests: BODIES,
   },
   {
@@ -231,8 +231,8 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
   {
     name: "HTTP/2: a client's reset is no end of a body",
     file: stream,
-    find: 'this.#stream.on("trailers", onTrailers).on("aborted", onAborted);',
-    replace: 'this.#stream.on("trailers", onTrailers);',
+    find: "if (this.#stream.closed) {\n      this.#clientReset();",
+    replace: "if (exchange === null) {\n      this.#clientReset();",
     tests: SMUGGLING,
   },
   {

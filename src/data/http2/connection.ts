@@ -47,11 +47,13 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   readonly #controls = new FrameBudget(MAX_CONTROL_FRAMES);
   #ends: ConnectionEnds | null = null;
   #closing = false;
+  readonly #maxStreams: number;
 
   constructor(arrival: Arrival, thread: ThreadContext, early: Buffer | null) {
     super(arrival, thread);
     const { active } = thread;
     const { http2 } = active.server;
+    this.#maxStreams = http2.maxStreams;
     this.#resets = new FrameBudget(http2.maxResets);
     this.#linger();
     // A session takes what its socket has read before.
@@ -96,6 +98,10 @@ export class Http2Connection extends ClientConnection implements StreamHome {
 
   get peer(): string {
     return this.peerAddress;
+  }
+
+  get crowded(): boolean {
+    return 2 * this.#streams.size >= this.#maxStreams;
   }
 
   // ---- from the socket ----

@@ -24,6 +24,17 @@ import type { Receive } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { readTrailers, responseFields, trailerFields } from "./fields.ts";
 import { readStreamHead } from "./request-head.ts";
+import {
+  onAborted,
+  onData,
+  onDrain,
+  onEnd,
+  onFinish,
+  onTrailers,
+  onWantTrailers,
+  own,
+  type StreamOwner,
+} from "./stream-events.ts";
 import { acceptsKey, closedEnd } from "./websocket.ts";
 
 const { NGHTTP2_NO_ERROR } = constants;
@@ -36,6 +47,11 @@ const TUNNEL = 2;
 /** What the deadline of a stream is about. */
 const WAIT_BODY = 0;
 const WAIT_CLIENT = 1;
+const WAIT_REST = 2;
+
+/** How much of a request is read behind its answer, and for how long, before it is reset. */
+const REST_BYTES = 65_536;
+const REST_TIMEOUT_MS = 1000;
 
 /** A client has to take so much of a response in `write_timeout`. */
 const FLUSH_BYTES = 65_536;
@@ -54,17 +70,14 @@ export interface StreamHome {
   readonly ends: ConnectionEnds;
   readonly tls: ClientTls | null;
   readonly peer: string;
+  /** The client may be near the most streams that it may open. */
+  readonly crowded: boolean;
   /** `wasReset` is whether the client did it, before its response was whole. */
   streamClosed(stream: ServerStream, wasReset: boolean): void;
   bugFound(bug: unknown): void;
 }
 
-/** What `node:http2` hands to listeners is the stream; this is the way from it to the object here. */
-interface OwnedStream extends ServerHttp2Stream {
-  owner: ServerStream;
-}
-
-export class ServerStream extends Timed implements ClientStream {
+export class ServerStream extends Timed implements ClientStream, StreamOwner {
   readonly #home: StreamHome;
   readonly #stream: ServerHttp2Stream;
   #exchange: Exchange | null = null;
@@ -84,6 +97,10 @@ export class ServerStream extends Timed implements ClientStream {
   #trailers: HeaderList | null = null;
   /** Bytes of the body at the last look of the deadline. */
   #progress = 0;
+  /** The response is whole, but for its end. */
+  #endHeld = false;
+  /** Bytes of the body that came after that. */
+  #rest = 0;
   /** The client reset the stream before its response was whole, or made nghttp2 reset it. */
   #wasReset = false;
 
@@ -91,9 +108,7 @@ export class ServerStream extends Timed implements ClientStream {
     super();
     this.#home = home;
     this.#stream = stream;
-    (stream as OwnedStream).owner = this;
-    stream.on("error", noop);
-    stream.on("close", onClose);
+    own(stream, this);
   }
 
   /** `raw` has names and values by turns, `ended` is whether the request ends with them. */
@@ -105,7 +120,9 @@ export class ServerStream extends Timed implements ClientStream {
       return;
     }
     const incoming = readStreamHead(raw, ended, thread.active.headLimits);
-    if (!ended) {
+    // So `node:http2` lets go of it when it is closed, and does not wait for somebody to read its end.
+    if (ended) this.#stream.readable = false;
+    else {
       this.#state = BODY;
       // Both may come before anybody reads the body.
       this.#stream.on("trailers", onTrailers).on("aborted", onAborted);
@@ -136,7 +153,14 @@ export class ServerStream extends Timed implements ClientStream {
 
   received(chunk: Buffer): void {
     const exchange = this.#exchange;
-    if (exchange === null || this.#state !== BODY) return;
+    if (this.#state !== BODY) return;
+    if (exchange === null) {
+      this.#rest += chunk.length;
+      if (this.#rest <= REST_BYTES) return;
+      this.#stream.pause();
+      this.#release();
+      return;
+    }
     exchange.bytesIn += chunk.length;
     if (exchange.maxBodyBytes !== null && exchange.bytesIn > exchange.maxBodyBytes) {
       const message = `the request body is longer than ${exchange.maxBodyBytes} bytes`;
@@ -160,7 +184,8 @@ export class ServerStream extends Timed implements ClientStream {
     }
     this.#state = COMPLETE;
     if (this.#waitingFor === WAIT_BODY) this.#home.thread.deadlines.clear(this);
-    exchange?.action?.onRequestEnd(this.#requestTrailers);
+    if (exchange === null) this.#release();
+    else exchange.action?.onRequestEnd(this.#requestTrailers);
   }
 
   drained(): void {
@@ -202,6 +227,11 @@ export class ServerStream extends Timed implements ClientStream {
     const exchange = this.#exchange;
     if (this.#waitingFor === WAIT_BODY) {
       if (exchange !== null) this.#checkBodyRate(exchange);
+      return;
+    }
+    if (this.#waitingFor === WAIT_REST) {
+      if (this.#endHeld) this.#release();
+      else this.#stream.close(NGHTTP2_NO_ERROR);
       return;
     }
     if (exchange !== null) this.#abort(new GatewayError("client_stalled", "the client took nothing in time"));
@@ -256,13 +286,18 @@ export class ServerStream extends Timed implements ClientStream {
     }
     this.#bodyPaused = false;
     this.#waitForBody();
+    this.#read();
+    // What is there already goes along with the head of the request: reading emits "data".
+    while (!this.#bodyPaused && stream.readableLength > 0 && stream.read() !== null);
+  }
+
+  #read(): void {
+    const stream = this.#stream;
     if (this.#reading) stream.resume();
     else {
       this.#reading = true;
       stream.on("end", onEnd).on("data", onData);
     }
-    // What is there already goes along with the head of the request: reading emits "data".
-    while (!this.#bodyPaused && stream.readableLength > 0 && stream.read() !== null);
   }
 
   pauseBody(): void {
@@ -305,7 +340,8 @@ export class ServerStream extends Timed implements ClientStream {
     const bodiless = framingOf(head, method, "HTTP/1.1") === FRAME_NONE || head.status === 205;
     this.#bodiless = bodiless;
     const fields = responseFields(head, head.status !== 204 && head.status !== 205);
-    if (bodiless || (last && body === null)) {
+    const waits = last && this.#mustWait();
+    if (bodiless || (last && body === null && !waits)) {
       stream.respond(fields as never, HEAD_ONLY);
       if (last) this.#responseEnded();
       return true;
@@ -315,14 +351,15 @@ export class ServerStream extends Timed implements ClientStream {
       !last &&
       (head.bodyLength === UNKNOWN_LENGTH || (asked !== null && equalsIgnoreCase(asked, "trailers")));
     stream.respond(fields as never, this.#mayHaveTrailers ? WITH_TRAILERS : WITH_BODY);
-    if (body === null) return true;
-    exchange.bytesOut += body.length;
-    if (last) {
+    if (body !== null) exchange.bytesOut += body.length;
+    if (last && !waits && body !== null) {
       stream.end(lent ? body : Buffer.from(body));
       this.#responseEnded();
       return true;
     }
-    return this.#write(body, lent);
+    const flows = body === null || this.#write(body, lent);
+    if (last) this.#waitForRequest();
+    return flows;
   }
 
   sendBody(chunk: Buffer, lent = false): boolean {
@@ -337,6 +374,10 @@ export class ServerStream extends Timed implements ClientStream {
       if (trailers !== null && this.#mayHaveTrailers) {
         this.#trailers = trailers;
         this.#stream.on("wantTrailers", onWantTrailers);
+      }
+      if (this.#mustWait()) {
+        this.#waitForRequest();
+        return;
       }
       this.#stream.end();
     }
@@ -405,15 +446,46 @@ export class ServerStream extends Timed implements ClientStream {
   }
 
   #responseEnded(): void {
-    const complete = this.#state === COMPLETE;
     this.#finish();
-    this.#waitForClient();
-    if (!complete) this.#stream.on("finish", onFinish);
+    this.#afterEnd();
   }
 
-  /** The response is out. What is left of the request is of no use to anybody (RFC 9113 section 8.1). */
+  #afterEnd(): void {
+    this.#waitForClient();
+    if (this.#state === COMPLETE) return;
+    this.#stream.on("finish", onFinish);
+    if (this.#rest <= REST_BYTES) this.#read();
+  }
+
+  /**
+   * What is left of the request is of no use to anybody, and is reset (RFC 9113 section 8.1). Not at once: nghttp2 drops
+   * what it has not sent yet of a stream that is reset, and that may be all of the response.
+   */
   responseSent(): void {
-    this.#stream.close(NGHTTP2_NO_ERROR);
+    if (this.#state !== COMPLETE) this.#wait(WAIT_REST, REST_TIMEOUT_MS);
+  }
+
+  /**
+   * Where a response ends before its request, the client closes the stream at its own last byte, and may open another one
+   * in the same moment; here the stream is closed later. A client at its limit would be over it, and `node:http2` refuses
+   * the new one. So the end of the response waits a moment for that of the request.
+   */
+  #mustWait(): boolean {
+    return this.#state === BODY && !this.#expectsContinue && this.#home.crowded;
+  }
+
+  #waitForRequest(): void {
+    this.#finish();
+    this.#endHeld = true;
+    this.#read();
+    this.#wait(WAIT_REST, REST_TIMEOUT_MS);
+  }
+
+  #release(): void {
+    if (!this.#endHeld) return;
+    this.#endHeld = false;
+    this.#stream.end();
+    this.#afterEnd();
   }
 
   #clientReset(): void {
@@ -447,70 +519,3 @@ export class ServerStream extends Timed implements ClientStream {
     finishExchange(this.#home.thread, exchange);
   }
 }
-
-// The listeners of every stream: one function for all, and a bug ends its stream, not the thread.
-
-function onData(this: unknown, chunk: Buffer): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.received(chunk);
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function onTrailers(this: unknown, _fields: unknown, _flags: unknown, raw: string[]): void {
-  const { owner } = this as OwnedStream;
-  owner.trailersCame(raw);
-}
-
-function onEnd(this: unknown): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.bodyEnded();
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function onAborted(this: unknown): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.aborted();
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function onDrain(this: unknown): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.drained();
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function onFinish(this: unknown): void {
-  (this as OwnedStream).owner.responseSent();
-}
-
-function onWantTrailers(this: unknown): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.sendTrailersNow();
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function onClose(this: unknown): void {
-  const { owner } = this as OwnedStream;
-  try {
-    owner.closed();
-  } catch (bug) {
-    owner.bugFound(bug);
-  }
-}
-
-function noop(): void {}
