@@ -15,7 +15,7 @@ import {
   type TunnelEnd,
   UNKNOWN_LENGTH,
 } from "../../core/exchange.ts";
-import { equalsIgnoreCase, Field, type HeaderList } from "../../core/headers.ts";
+import { Field, type HeaderList } from "../../core/headers.ts";
 import type { ConnectionEnds } from "../../core/ip.ts";
 import { unreadableRequest } from "../http1/unreadable-request.ts";
 import { FRAME_NONE, framingOf } from "../http1/writer.ts";
@@ -93,6 +93,8 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
   #webSocketKey: string | null = null;
   /** The response goes without the body that it may have. */
   #bodiless = false;
+  /** By TE, as gRPC does. */
+  #asksForTrailers = false;
   #mayHaveTrailers = false;
   #trailers: HeaderList | null = null;
   /** Bytes of the body at the last look of the deadline. */
@@ -133,6 +135,7 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
       return;
     }
     this.#expectsContinue = incoming.expectsContinue;
+    this.#asksForTrailers = incoming.head.headers.ids.includes(Field.te);
     this.#webSocketKey = incoming.webSocketKey;
     const exchange = new Exchange(incoming.head, this, peer, performance.now());
     this.#exchange = exchange;
@@ -336,7 +339,7 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
       return true;
     }
     exchange.status = head.status;
-    const { method, headers } = exchange.request;
+    const { method } = exchange.request;
     const bodiless = framingOf(head, method, "HTTP/1.1") === FRAME_NONE || head.status === 205;
     this.#bodiless = bodiless;
     const fields = responseFields(head, head.status !== 204 && head.status !== 205);
@@ -346,10 +349,7 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
       if (last) this.#responseEnded();
       return true;
     }
-    const asked = headers.get(Field.te);
-    this.#mayHaveTrailers =
-      !last &&
-      (head.bodyLength === UNKNOWN_LENGTH || (asked !== null && equalsIgnoreCase(asked, "trailers")));
+    this.#mayHaveTrailers = !last && (head.bodyLength === UNKNOWN_LENGTH || this.#asksForTrailers);
     stream.respond(fields as never, this.#mayHaveTrailers ? WITH_TRAILERS : WITH_BODY);
     if (body !== null) exchange.bytesOut += body.length;
     if (last && !waits && body !== null) {
@@ -454,6 +454,7 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
     this.#waitForClient();
     if (this.#state === COMPLETE) return;
     this.#stream.on("finish", onFinish);
+    this.#stream.readable = false;
     if (this.#rest <= REST_BYTES) this.#read();
   }
 
@@ -468,10 +469,12 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
   /**
    * Where a response ends before its request, the client closes the stream at its own last byte, and may open another one
    * in the same moment; here the stream is closed later. A client at its limit would be over it, and `node:http2` refuses
-   * the new one. So the end of the response waits a moment for that of the request.
+   * the new one. So the end of the response waits a moment for that of the request; of calls that go both ways (gRPC) only
+   * where it has to.
    */
   #mustWait(): boolean {
-    return this.#state === BODY && !this.#expectsContinue && this.#home.crowded;
+    if (this.#state !== BODY || this.#expectsContinue) return false;
+    return !this.#asksForTrailers || this.#home.crowded;
   }
 
   #waitForRequest(): void {
