@@ -45,13 +45,13 @@ class CorsLayer extends ClientLayer {
     this.#allowed = allowed;
   }
 
-  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean): boolean {
+  override sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent?: boolean): boolean {
     const { headers } = head;
     for (let i = 0; i < OWN_FIELDS.length; i++) headers.removeNamed(OWN_FIELDS[i]!);
     allow(this.#spec, headers, this.#allowed);
     if (this.#allowed !== "" && this.#spec.expose !== "")
       headers.add("Access-Control-Expose-Headers", this.#spec.expose, Field.other);
-    return this.next.sendHead(head, body, last);
+    return this.next.sendHead(head, body, last, lent);
   }
 }
 
