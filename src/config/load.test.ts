@@ -39,6 +39,15 @@ routing:
   ]);
 });
 
+test("cors on a route that preflight requests do not match is warned of", () => {
+  const route = (methods: string) =>
+    `routing: { a: { methods: ${methods}, respond: {}, policies: { cors: { origins: "*" } } } }`;
+  assert.deepEqual(warningsOf(route("[GET, options]")), []);
+  assert.deepEqual(warningsOf(route("GET")), [
+    'x.yaml:1:56: routing.a.policies.cors: answers no preflight requests: "OPTIONS" is not among the "methods" of the route',
+  ]);
+});
+
 test("a configuration that answers nothing is warned of", () => {
   const none = "no routes: every request is answered with 404";
   assert.deepEqual(warningsOf(""), [`x.yaml:1:1: ${none}`]);
