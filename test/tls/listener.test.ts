@@ -123,6 +123,48 @@ describe("a TLS listener behind a proxy", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a TLS listener with limits", { timeout: 120_000 }, () => {
+  it("turns those away that are too many, without a word", async (t) => {
+    const limited = await TestGateway.start(configuration(), {
+      server: "max_conn: 3, max_conn_per_client: 2",
+    });
+    t.after(() => limited.stop("SIGKILL"));
+    const [first] = [await TlsTestClient.open(t, limited.port), await TlsTestClient.open(t, limited.port)];
+    await assert.rejects(TlsTestClient.open(t, limited.port));
+    await limited.logged(({ msg }) => msg === "connection refused: max_conn_per_client is reached");
+    await first.ask();
+    first.destroy();
+    for (let isIn = false; !isIn; ) {
+      isIn = await TlsTestClient.open(t, limited.port).then(
+        () => true,
+        () => false,
+      );
+    }
+  });
+
+  it("counts a client behind a proxy by the address in the header", async (t) => {
+    const limited = await TestGateway.start(configuration(), {
+      server: "proxy_protocol: true, max_conn_per_client: 1",
+    });
+    t.after(() => limited.stop("SIGKILL"));
+    const client = await TlsTestClient.open(t, limited.port, { before: V1 });
+    await client.ask();
+    await assert.rejects(TlsTestClient.open(t, limited.port, { before: V1 }));
+    await TlsTestClient.open(t, limited.port, { before: V1.replace("192.0.2.1", "192.0.2.9") });
+  });
+
+  it("cuts a handshake that is under way when it stops, and ends at once", async (t) => {
+    const stopping = await TestGateway.start(configuration());
+    const client = await RawConnection.connect(stopping.port);
+    t.after(() => client.destroy());
+    client.write("\x16\x03\x01");
+    const other = await TlsTestClient.open(t, stopping.port);
+    await other.ask();
+    assert.equal(await stopping.stop(), 0);
+    await client.untilGone();
+  });
+});
+
 /** What a client sends first. */
 async function clientHello(): Promise<Buffer> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();

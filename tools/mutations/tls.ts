@@ -83,8 +83,8 @@ export const TLS_MUTATIONS: readonly Mutation[] = [
   {
     name: "a changed certificate takes nothing else of the configuration with it",
     file: "src/control/gateway.ts",
-    find: 'this.#reloadFrom(() => this.#again(), "certificates")',
-    replace: 'this.#reloadFrom(this.#source, "certificates")',
+    find: 'this.#reloadFrom(() => this.#again(), "changed files")',
+    replace: 'this.#reloadFrom(this.#source, "changed files")',
     tests: RELOAD,
   },
   {
