@@ -27,19 +27,24 @@ async function piped(input: string, args: readonly string[] = []): Promise<Outco
   return await outcomeOf(child);
 }
 
+/** A terminal: what comes in is typed, and what is shown goes out, until the command ends. */
+const TERMINAL = `
+import os, pty, select, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        for ready in select.select([terminal, 0], [], [])[0]:
+            chunk = os.read(ready, 4096)
+            if not chunk: sys.exit(99)
+            os.write(1 if ready == terminal else terminal, chunk)
+    except OSError: break
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
 /** Types each line when the prompt for it is there; resolves with all that the terminal showed, and the exit code. */
 async function typed(lines: readonly string[]): Promise<{ screen: string; code: number | null }> {
-  // `script` is the terminal: what it is told is typed, and what is shown comes out.
-  const command = `'${process.execPath}' '${MAIN}' hash-password`;
-  const child = spawn("script", [
-    "--quiet",
-    "--return",
-    "--echo",
-    "never",
-    "--command",
-    command,
-    "/dev/null",
-  ]);
+  const child = spawn("python3", ["-c", TERMINAL, process.execPath, MAIN, "hash-password"]);
   let screen = "";
   let prompts = 0;
   child.stdout.on("data", (chunk: Buffer) => {
@@ -59,9 +64,9 @@ function assertHashOf(line: string, password: string): void {
   assert.deepEqual(scryptSync(password, read.salt, read.hash.length, options), read.hash);
 }
 
-describe("sluice hash-password", { timeout: 60_000 }, () => {
+describe("sluice hash-password", { timeout: 110_000 }, () => {
   it("takes the password from standard input, and makes another hash each time", async () => {
-    const [one, two] = [await piped("pässword \n"), await piped("pässword ")];
+    const [one, two] = await Promise.all([piped("pässword \n"), piped("pässword ")]);
     assertHashOf(one.stdout, "pässword ");
     assertHashOf(two.stdout, "pässword ");
     assert.notEqual(one.stdout, two.stdout);
@@ -69,8 +74,8 @@ describe("sluice hash-password", { timeout: 60_000 }, () => {
   });
 
   it("refuses what browsers could not send", async () => {
-    for (const input of ["", "\n", "two\nlines", "a\0b"]) {
-      const { code, stdout, stderr } = await piped(input);
+    const inputs = ["", "\n", "two\nlines", "a\0b"];
+    for (const { code, stdout, stderr } of await Promise.all(inputs.map((input) => piped(input)))) {
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(stderr, /^sluice: cannot use this password: (?:it is empty|expected one line)/);
     }
