@@ -252,9 +252,16 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
   {
     name: "HTTP/2: a client that takes nothing is given up",
     file: stream,
-    find: "this.#finish();\n    this.#waitForClient();",
-    replace: "this.#finish();",
+    find: "this.#waitForClient();\n    if (this.#state === COMPLETE) return;",
+    replace: "if (this.#state === COMPLETE) return;",
     tests: ABUSE,
+  },
+  {
+    name: "HTTP/2: the end of an early answer waits for its request",
+    file: stream,
+    find: "return !this.#asksForTrailers || this.#home.crowded;",
+    replace: "return false;",
+    tests: BODIES,
   },
   {
     name: "HTTP/2: a budget of resets",
