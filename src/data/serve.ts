@@ -18,7 +18,9 @@ export function tlsProtocols(http2: boolean): readonly string[] {
  */
 export function serve(arrival: Arrival, thread: ThreadContext, h2c: boolean): void {
   if (arrival.tls !== null) {
-    if ((arrival.socket as TLSSocket).alpnProtocol === "h2") serveHttp2(arrival, thread, null);
+    const socket = arrival.socket as TLSSocket;
+    // One that is gone already is nothing for a session.
+    if (socket.alpnProtocol === "h2" && !socket.destroyed) serveHttp2(arrival, thread, null);
     else serveConnection(arrival, thread);
   } else if (h2c) awaitPreface(arrival, thread);
   else serveConnection(arrival, thread);
