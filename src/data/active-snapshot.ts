@@ -58,7 +58,7 @@ export class ActiveSnapshot {
       headerCount: spec.server.headerCount,
     };
     this.httpsOnly = HttpsOnly.of(spec.server);
-    this.tlsServers = tlsServersOf(spec.server, thread);
+    this.tlsServers = tlsServersOf(spec.server, thread, previous);
     const sameLog = JSON.stringify(previous?.spec.accessLog) === JSON.stringify(spec.accessLog);
     if (spec.accessLog === null) this.accessLog = null;
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
@@ -151,14 +151,19 @@ const NO_ROUTE: RouteSpec = {
   minBodyRate: 0,
 };
 
+/** One that stays lives on: certificates take their time to be read, and names of backends change often. */
 function tlsServersOf(
   { listeners, http2 }: ServerSpec,
   thread: ThreadContext,
+  previous: ActiveSnapshot | null,
 ): Map<ListenerTls | null, TlsServer> {
+  const protocols = tlsProtocols(http2.enabled);
+  const before = [...(previous?.tlsServers.values() ?? [])];
   const servers = new Map<ListenerTls | null, TlsServer>();
   for (const { tls } of listeners) {
     if (tls === null || servers.has(tls)) continue;
-    servers.set(tls, new TlsServer(tls, tlsProtocols(http2.enabled), thread.tls));
+    const same = before.find((server) => server.isFor(tls, protocols));
+    servers.set(tls, same ?? new TlsServer(tls, protocols, thread.tls));
   }
   return servers;
 }

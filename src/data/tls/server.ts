@@ -3,6 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import type { CertificateSpec, ListenerTls } from "../../config/snapshot.ts";
 import type { ClientTls } from "../../core/exchange.ts";
 import { type AcceptedHandle, onReadOf, type SocketReader } from "../socket.ts";
@@ -17,6 +18,7 @@ const SESSION_SECONDS = 300;
 
 export class TlsServer {
   readonly #spec: ListenerTls;
+  readonly #protocols: readonly string[];
   readonly #contexts: readonly SecureContext[];
   readonly #plainOptions: ServerSocketOptions;
   #options: ServerSocketOptions;
@@ -25,6 +27,7 @@ export class TlsServer {
   /** `protocols` are offered by ALPN. Throws where the certificates cannot be used. */
   constructor(spec: ListenerTls, protocols: readonly string[], state: TlsState) {
     this.#spec = spec;
+    this.#protocols = protocols;
     this.#contexts = spec.certificates.map((certificate) => contextOf(certificate, spec, state));
     const options = {
       secureContext: this.#contexts[0]!,
@@ -42,6 +45,11 @@ export class TlsServer {
     this.#options = this.#plainOptions;
     this.#ticketKeys = state.ticketKeys;
     this.#adoptStaples(state);
+  }
+
+  /** Whether it would be made the same. A spec that was cloned is equal, and not the same object. */
+  isFor(spec: ListenerTls, protocols: readonly string[]): boolean {
+    return isDeepStrictEqual([spec, protocols], [this.#spec, this.#protocols]);
   }
 
   /** New connections get tickets of the keys, and old tickets lead to a whole handshake. */
