@@ -270,7 +270,7 @@ export const UPSTREAM_MUTATIONS: readonly Mutation[] = [
     file: proxy,
     find: "isGone && this.#connection?.maybeStale === true",
     replace: 'error.code === "upstream_closed"',
-    tests: ["test/upstream/*retr*.test.ts", "test/upstream/{failover,ejection,faults}.test.ts"],
+    tests: ["test/upstream/{retry,ejection}.test.ts"],
   },
   {
     name: "repeats are within the budget",
