@@ -2,6 +2,8 @@
 // gateway process.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -81,6 +83,22 @@ describe("a TLS listener", { timeout: 120_000 }, () => {
     await client.ask("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     await client.untilEnd();
     assert.equal(client.error, null);
+  });
+
+  it("says so too when nothing more was asked in time", async (t) => {
+    const idle = await TestGateway.start(configuration(), { server: "keep_alive_timeout: 1s" });
+    t.after(() => idle.stop("SIGKILL"));
+    const openssl = spawn("openssl", ["s_client", "-quiet", "-connect", `127.0.0.1:${idle.port}`]);
+    openssl.stdin.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    let said = "";
+    for (const output of [openssl.stdout, openssl.stderr])
+      output.on("data", (text: Buffer) => {
+        said += text.toString("latin1");
+      });
+    await once(openssl, "close");
+    assert.match(said, /HTTP\/1\.1 200 OK/);
+    // OpenSSL: "unexpected eof while reading", where a connection just ends.
+    assert.doesNotMatch(said, /unexpected eof/);
   });
 
   it("gives up a handshake that does not go on", async () => {

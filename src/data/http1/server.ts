@@ -150,8 +150,8 @@ export class ServerConnection extends ClientConnection implements ClientStream {
         this.destroySocket();
         break;
       default:
-        // The last bytes of the last response may still be on their way.
-        if (this.socket.writableLength > 0) this.#close();
+        // The last bytes of the last response may still be on their way; and over TLS an end is said (close_notify).
+        if (this.socket.writableLength > 0 || this.tls !== null) this.#close();
         else this.destroySocket();
     }
   }
