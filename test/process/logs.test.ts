@@ -44,6 +44,7 @@ describe("the access log", { timeout: 120_000 }, () => {
     assert.ok(duration_ms >= 0 && duration_ms < 10_000, duration_ms);
     assert.deepEqual(found, {
       client: "127.0.0.1",
+      user: null,
       method: "GET",
       host: "test:80",
       path: '/hello?q="1"',

@@ -132,15 +132,15 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a connection without a PROXY header is closed",
-    file: "src/data/client-connection.ts",
+    file: "src/data/incoming.ts",
     find: "this.#refuseProxyHeader(header.fault);\n      return;",
-    replace: "this.#proxyHeader = null;\n      this.diverted = null;\n      this.begin();\n      return;",
+    replace: "this.#proxyHeader = null;\n      this.#goOn(null);\n      return;",
     tests: ["test/client/proxy-protocol.test.ts"],
   },
   {
     name: "a PROXY header has a time",
-    file: "src/data/client-connection.ts",
-    find: "this.wait(WAIT_PROXY_HEADER, thread.active.server.readTimeoutMs);",
+    file: "src/data/incoming.ts",
+    find: "thread.deadlines.set(this, thread.active.server.readTimeoutMs);",
     replace: "",
     tests: ["test/client/proxy-protocol.test.ts"],
   },
@@ -153,7 +153,7 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a client behind a PROXY protocol header is counted",
-    file: "src/data/client-connection.ts",
+    file: "src/data/incoming.ts",
     find: "if (!this.#admit()) return;",
     replace: "",
     tests: ["test/client/limit.test.ts"],

@@ -96,7 +96,7 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a Host is a host",
-    file: request,
+    file: "src/data/target.ts",
     find: "if (!isAll(HOST, host) || ",
     replace: "if (",
     tests: RULES,
@@ -224,7 +224,7 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "declared limit on a body",
     file: "src/data/pipeline.ts",
-    find: "if (spec.bodyBytes !== null && request.bodyLength > spec.bodyBytes) {",
+    find: "if (maxBodyBytes !== null && request.bodyLength > maxBodyBytes) {",
     replace: "if (request.bodyLength < -9) {",
     tests: ["test/http/*.test.ts"],
   },
@@ -352,7 +352,7 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "a bug ends its connection only",
     file: "src/data/socket.ts",
-    find: "        failed(bug);",
+    find: "        reader.failed(bug);",
     replace: "        throw bug;",
     tests: ["src/data/socket.test.ts"],
   },
@@ -402,8 +402,8 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "a bad file changes nothing",
     file: "src/control/gateway.ts",
-    find: 'this.#log.error("configuration not reloaded: the one before goes on");\n      return false;\n    }\n    for',
-    replace: "process.exit(3);\n      return false;\n    }\n    for",
+    find: "return false;\n    }\n    for (const warning of loaded.warnings)",
+    replace: "process.exit(3);\n    }\n    for (const warning of loaded.warnings)",
     tests: ["test/process/*.test.ts"],
   },
 ];

@@ -34,7 +34,7 @@ export const TRAFFIC_MUTATIONS: readonly Mutation[] = [
   {
     name: "body_limit of a route counts before that of the file",
     file: "src/config/policies/body-limit.ts",
-    find: "if (route.policy?.enabled === true) return route.policy.size;",
+    find: "if (route.policy?.enabled === true) return route.policy.size!;",
     replace: "",
     tests: ["src/config/policies/body-limit.test.ts"],
   },
