@@ -60,8 +60,14 @@ routing: { all: { upstream: app, ${route} } }
     // Those that a has stay there: all others go to b.
     const held: Array<() => void> = [];
     made[0]!.answer = (request) => held.push(() => says("a")(request));
-    const waiting = Array.from({ length: 8 }, () => ask(gateway.port, GET));
-    while (made[0]!.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    let answered = 0;
+    const waiting = Array.from({ length: 8 }, async () => {
+      await ask(gateway.port, GET);
+      answered++;
+    });
+    // From then on b has nothing under way.
+    while (made[0]!.requests.length === 0 || made[0]!.requests.length + answered < 8)
+      await new Promise((resolve) => setImmediate(resolve));
     assert.ok((await bodies(6)).every((body) => body === "b"));
     made[0]!.answer = says("a");
     for (const answer of held) answer();
