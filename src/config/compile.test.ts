@@ -56,6 +56,7 @@ test("an empty file compiles to the defaults", () => {
       headerCount: 100,
     },
     upstreams: [],
+    apps: [],
     routes: [],
     accessLog: null,
     policies: null,

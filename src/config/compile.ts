@@ -1,6 +1,7 @@
 // Makes of a validated configuration the snapshot that data threads work from, with every default in its place, and
 // what only the control thread needs. Runs anywhere.
 
+import { compileApp } from "./compile-app.ts";
 import { compileStatic } from "./compile-static.ts";
 import { compileTls } from "./compile-tls.ts";
 import { compileUpstream } from "./compile-upstream.ts";
@@ -74,6 +75,7 @@ export interface Compiled {
 /** Names in the order of the file, which an object does not keep where they look like numbers. */
 export interface NameOrder {
   readonly upstreams: readonly string[];
+  readonly apps: readonly string[];
   readonly routes: readonly string[];
   /** Upstreams of the routes that split, by name of the route. */
   readonly splits: ReadonlyMap<string, readonly string[]>;
@@ -90,6 +92,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
         const rules = Object.hasOwn(config.upstreams, name) ? config.upstreams[name]! : null;
         return compileUpstream(name, config.backends[name]!, rules, files);
       }),
+      apps: order.apps.map((name) => compileApp(name, config.apps[name]!, files)),
       routes: order.routes.map((name) => {
         const route = config.routing[name]!;
         const policies = compilePolicies(config.policies, route.policies, { owner: name, files });
@@ -212,6 +215,10 @@ function compileAction(route: RouteConfig, parts: readonly string[], config: Con
   if (respond !== undefined) return compileRespond(respond);
   if (redirect !== undefined) return { kind: "redirect", status: redirect.status, location: redirect.to };
   if (files !== undefined) return compileStatic(files, strippedPrefix(route));
+  if (route.app !== undefined) {
+    const timeouts = compileTimeouts(route.timeouts ?? {}, config.timeouts);
+    return { kind: "app", app: route.app, stripPrefix: strippedPrefix(route), timeouts };
+  }
   return compileProxy(route, parts, config);
 }
 

@@ -60,6 +60,7 @@ function orderOf(root: SourceNode): NameOrder {
     splits.set(String(name), namesIn(route.children.get("split")?.children.get("to")));
   return {
     upstreams: namesIn(root.children.get("backends")),
+    apps: namesIn(root.children.get("apps")),
     routes: namesIn(root.children.get("routing")),
     splits,
   };

@@ -2,6 +2,7 @@
 // may still be anything, so that these problems are found beside those of the schema and not after them. Runs anywhere.
 
 import { canonicalAddress } from "../core/ip.ts";
+import { appProblems } from "./app-relations.ts";
 import { upstreamProblems } from "./backend-relations.ts";
 import { atKey, atValue, type Findings } from "./finding.ts";
 import type { PemFiles } from "./pem-files.ts";
@@ -29,6 +30,7 @@ export function* relationProblems(root: SourceNode, files: PemFiles): Findings {
     yield* ruleProblems(rules);
   }
   yield* orderProblems(children.get("resolver"), ["min_ttl", STANDARD_MIN_TTL], "max_ttl");
+  for (const [, app] of entriesOf(children.get("apps"))) yield* appProblems(root, app, files);
   for (const [, route] of entriesOf(children.get("routing"))) yield* routeProblems(root, route);
   yield* policyProblems(root, files);
   const grpc = children.get("grpc");

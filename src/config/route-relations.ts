@@ -1,13 +1,16 @@
 // How the settings of a route must fit together, and to the upstreams of the file. Runs anywhere.
 
+import { unknownApp } from "./app-relations.ts";
 import { atKey, atValue, type Findings } from "./finding.ts";
 import { hasMisspelt, isMapping, textOf } from "./settings.ts";
 import { staticProblems } from "./static-relations.ts";
 import type { SourceNode } from "./tree.ts";
 import { unknownUpstream } from "./upstream-names.ts";
 
-const ACTIONS = ["upstream", "split", "respond", "redirect", "static"];
+const ACTIONS = ["upstream", "split", "app", "respond", "redirect", "static"];
 const PROXYING = ["upstream", "split"];
+/** Actions, beside those, that look at the path. */
+const PATHS = ["app", "static"];
 /** Settings that mean nothing unless a request is proxied. */
 const PROXY_SETTINGS = [
   "mirror",
@@ -29,6 +32,9 @@ export function* routeProblems(root: SourceNode, route: SourceNode): Findings {
     const problem = name === null ? null : unknownUpstream(root, name);
     if (problem !== null) yield atValue(named!.children.get("upstream")!, problem);
   }
+  const app = textOf(route, "app");
+  const noApp = app === null ? null : unknownApp(root, app);
+  if (noApp !== null) yield atValue(route.children.get("app")!, noApp);
   yield* splitProblems(root, route.children.get("split"));
   yield* bodyProblems(route.children.get("respond"));
   const files = route.children.get("static");
@@ -48,14 +54,14 @@ function* actionProblems(route: SourceNode): Findings {
   }
   if (PROXYING.some((name) => route.children.has(name))) return;
   const prefix = route.children.get("strip_prefix");
-  if (prefix !== undefined && !route.children.has("static"))
+  if (prefix !== undefined && !PATHS.some((name) => route.children.has(name)))
     yield atKey(
       prefix,
-      'cannot use "strip_prefix" without "upstream", "split" or "static": nothing has a path here',
+      'cannot use "strip_prefix" without "upstream", "split", "app" or "static": nothing has a path here',
     );
   for (const name of PROXY_SETTINGS) {
     const setting = route.children.get(name);
-    if (setting === undefined) continue;
+    if (setting === undefined || (name === "timeouts" && route.children.has("app"))) continue;
     yield atKey(setting, `cannot use "${name}" without "upstream" or "split": nothing is proxied here`);
   }
 }

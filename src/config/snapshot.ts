@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly server: ServerSpec;
   /** In the order of the file. */
   readonly upstreams: readonly UpstreamSpec[];
+  /** In the order of the file. */
+  readonly apps: readonly AppSpec[];
   /** In the order of the file. Precedence is the router's. */
   readonly routes: readonly RouteSpec[];
   /** Null when access logging is off. */
@@ -32,9 +34,69 @@ export interface Snapshot {
   readonly policies: PolicySpecs | null;
 }
 
-/** A snapshot before its names are resolved and its shared memory is made. */
-export interface SnapshotPlan extends Omit<Snapshot, "upstreams"> {
+/** A snapshot before its names are resolved, its apps are started and its shared memory is made. */
+export interface SnapshotPlan extends Omit<Snapshot, "upstreams" | "apps"> {
   readonly upstreams: readonly UpstreamPlan[];
+  readonly apps: readonly AppPlan[];
+}
+
+/** The rules of an app, as the file has them, that data threads go by. */
+export interface AppRules {
+  readonly name: string;
+  /** Of one VM. */
+  readonly concurrency: number;
+  /** In front of one VM. */
+  readonly queue: { readonly size: number; readonly timeoutMs: number };
+  /** To the head of the response. */
+  readonly timeoutMs: number;
+  /** A request goes to a VM when it is whole, or so much of its body is there. */
+  readonly requestBufferBytes: number;
+  readonly detailedErrors: boolean;
+  readonly repeatsIdempotent: boolean;
+  /** Names of those that the app may ask. */
+  readonly upstreams: readonly string[];
+  readonly websocket: {
+    readonly maxMessageBytes: number;
+    readonly queueBytes: number;
+    readonly compression: boolean;
+  };
+}
+
+/** An app, with the pool of VMs that run this version of it. */
+export interface AppSpec extends AppRules {
+  /** Tells one version from the next. */
+  readonly pool: number;
+  /** Of core/shared/app-state.ts. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** What control starts VMs by. */
+export interface AppPlan {
+  readonly rules: AppRules;
+  /** Absolute. */
+  readonly entry: string;
+  readonly instances: number;
+  readonly memoryBytes: number;
+  readonly hangTimeoutMs: number;
+  /** Secrets among them. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly permissions: AppPermissions;
+  /** Null for never. */
+  readonly maxRequests: number | null;
+  readonly maxAgeMs: number | null;
+  readonly drainTimeoutMs: number;
+  readonly spare: boolean;
+  readonly isolation: "auto" | "namespaces" | "user" | "none";
+}
+
+export interface AppPermissions {
+  readonly net: boolean;
+  /** Absolute, as is `write`. */
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly run: boolean;
+  readonly threads: boolean;
+  readonly sqlite: boolean;
 }
 
 export interface ServerSpec {
@@ -256,7 +318,15 @@ export interface RouteSpec {
   readonly minBodyRate: number;
 }
 
-export type ActionSpec = ProxySpec | RespondSpec | RedirectSpec | StaticSpec;
+export type ActionSpec = ProxySpec | RespondSpec | RedirectSpec | StaticSpec | AppActionSpec;
+
+export interface AppActionSpec {
+  readonly kind: "app";
+  readonly app: string;
+  /** Prefix taken off the path (segment border), or null. */
+  readonly stripPrefix: string | null;
+  readonly timeouts: ProxyTimeouts;
+}
 
 export interface ProxySpec {
   readonly kind: "proxy";

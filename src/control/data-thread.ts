@@ -2,7 +2,14 @@
 
 import { Worker } from "node:worker_threads";
 import type { Snapshot } from "../config/snapshot.ts";
-import type { CachePurge, DataThreadData, FromDataThread, TlsUpdate, ToDataThread } from "../wire/control.ts";
+import type {
+  CachePurge,
+  DataThreadData,
+  FromDataThread,
+  TlsUpdate,
+  ToDataThread,
+  VmAddress,
+} from "../wire/control.ts";
 import type { Log } from "./log.ts";
 
 // The same ending as this file: source by type stripping, or compiled.
@@ -69,6 +76,10 @@ export class DataThread {
 
   updateTls(tls: TlsUpdate): void {
     this.#send({ type: "tls", tls });
+  }
+
+  serveVms(pool: number, vms: readonly VmAddress[]): void {
+    this.#send({ type: "vms", pool, vms });
   }
 
   roomMade(upstream: string): void {

@@ -12,6 +12,8 @@ import { ClientCounts, createClientCounts } from "../core/shared/client-counts.t
 import type { CachePurge, TlsUpdate } from "../wire/control.ts";
 import { Admin, type AdminChange } from "./admin/admin.ts";
 import { LiveView } from "./admin/live-view.ts";
+import type { AppPool } from "./apps/app-pool.ts";
+import { Apps, type DraftedApps } from "./apps/apps.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import { Health } from "./health/health.ts";
@@ -58,6 +60,7 @@ export class Gateway {
   readonly #upstreams: Upstreams;
   readonly #rateLimits = new RateLimits();
   readonly #health: Health;
+  readonly #apps: Apps;
   readonly #clients: SharedArrayBuffer;
   readonly #cacheChanges: SharedArrayBuffer;
   readonly #view: LiveView;
@@ -117,11 +120,12 @@ export class Gateway {
       );
     }
     this.#plan = plan;
-    this.#snapshot = { ...plan, version: 0, upstreams: [] };
+    this.#snapshot = { ...plan, version: 0, upstreams: [], apps: [] };
     this.#upstreams = new Upstreams(this.workers);
     this.#health = new Health(log, (upstream) => {
       for (const thread of this.#threads) thread.roomMade(upstream);
     });
+    this.#apps = new Apps(this.workers, log, (pool) => this.#tellVms(pool));
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);
@@ -201,6 +205,7 @@ export class Gateway {
       previous: before,
     });
     let admin: AdminChange | null = null;
+    let apps: DraftedApps | null = null;
     let settled: SnapshotPlan;
     try {
       await names.resolved();
@@ -209,14 +214,17 @@ export class Gateway {
       const server = await settleServer(plan, spec, open, { workers, log: this.#log });
       settled = { ...plan, server, routes: settleRoutes(plan.routes, this.#state) };
       admin = await this.#admin.prepare(spec.admin);
+      apps = await this.#apps.draft(plan.apps);
       if (before === null) for (let i = 0; i < workers; i++) this.#threads.push(this.#startThread(i));
-      await this.#switch(settled, names);
+      await this.#switch(settled, names, apps);
     } catch (error) {
       names.stop();
+      if (apps !== null) this.#apps.discard(apps);
       await admin?.discard();
       throw error;
     }
     this.#names = names;
+    this.#apps.adopt(apps);
     this.#plan = settled;
     this.#files.watch(spec.files);
     this.#staples.follow(settled.server.listeners, spec.ocsp);
@@ -245,11 +253,13 @@ export class Gateway {
   }
 
   /** Goes over to a snapshot on all data threads, or on none. */
-  async #switch(plan: SnapshotPlan, names: Names): Promise<void> {
+  async #switch(plan: SnapshotPlan, names: Names, apps: DraftedApps): Promise<void> {
     const live = this.#upstreams.draft(plan.upstreams, (backend) => names.placesOf(backend));
     const limits = this.#rateLimits.draft(plan);
     const version = this.#snapshot.version + 1;
-    const snapshot: Snapshot = { ...plan, ...limits.specs, version, upstreams: live.map(({ spec }) => spec) };
+    const upstreams = live.map(({ spec }) => spec);
+    const snapshot: Snapshot = { ...plan, ...limits.specs, version, upstreams, apps: apps.specs };
+    for (const pool of apps.pools) this.#tellVms(pool);
     const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(snapshot)));
     const problem = problems.find((found) => found !== null);
     if (problem != null) {
@@ -266,6 +276,10 @@ export class Gateway {
     this.#health.update(this.#upstreams.live);
   }
 
+  #tellVms({ spec, serving }: AppPool): void {
+    for (const thread of this.#threads) thread.serveVms(spec.pool, serving);
+  }
+
   /** The name of a backend stands for other addresses than before: the same configuration, with these. */
   #followNames(): void {
     if (this.#isToFollow) return;
@@ -274,7 +288,7 @@ export class Gateway {
       this.#isToFollow = false;
       if (this.#stopping !== null || this.#names === null) return;
       try {
-        await this.#switch(this.#plan, this.#names);
+        await this.#switch(this.#plan, this.#names, this.#apps.current);
         this.#log.info({ version: this.#snapshot.version }, "addresses of backends changed");
       } catch (error) {
         this.#log.error(`addresses of backends not followed: ${reasonOf(error)}`);
@@ -336,6 +350,7 @@ export class Gateway {
     if (this.#stopping !== null) return;
     this.metrics.forgetThread(thread.index);
     this.#upstreams.forgetThread(thread.index);
+    this.#apps.forgetThread(thread.index);
     new ClientCounts(this.#clients, this.workers).forgetThread(thread.index);
     this.#log.error(
       { stack: failure?.stack ?? "" },
@@ -354,6 +369,7 @@ export class Gateway {
     const thread = this.#startThread(index);
     this.#threads[index] = thread;
     const sockets = this.#spares?.take(this.listeners) ?? [];
+    for (const { spec, serving } of this.#apps.current.pools) thread.serveVms(spec.pool, serving);
     const problem = await thread.prepare(this.#snapshot, sockets);
     if (problem === null) {
       await thread.activate(this.#snapshot.version);
@@ -386,6 +402,7 @@ export class Gateway {
     this.#names?.stop();
     await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    this.#apps.stop();
   }
 }
 

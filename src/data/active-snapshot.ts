@@ -12,10 +12,12 @@ import type {
 import { GatewayError } from "../core/errors.ts";
 import { UpstreamState } from "../core/shared/upstream-state.ts";
 import { AccessLog } from "./access-log.ts";
+import { createApp } from "./actions/app.ts";
 import { createProxy } from "./actions/proxy-route.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import { createStatic } from "./actions/static.ts";
+import type { VmStreams } from "./apps/vm-link.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { HttpsOnly } from "./https-only.ts";
 import { failExchange } from "./pipeline.ts";
@@ -74,10 +76,31 @@ export class ActiveSnapshot {
           upstreams,
           cacheOf: (cache) => this.caches.of(route, cache),
         }),
-        start: startOf(route, upstreams, thread),
+        start: this.#startOf(route, upstreams, thread),
       })),
     );
     this.fallback = createFallback(spec.policies, { route: "", thread, upstreams, cacheOf: null });
+  }
+
+  #startOf(
+    { action }: RouteSpec,
+    upstreams: ReadonlyMap<string, Upstream>,
+    thread: ThreadContext,
+  ): StartAction {
+    switch (action.kind) {
+      case "respond":
+        return createRespond(action);
+      case "redirect":
+        return createRedirect(action);
+      case "static":
+        return createStatic(action, thread);
+      case "app": {
+        const app = this.spec.apps.find(({ name }) => name === action.app)!;
+        return createApp(action, app, thread.vms.of(app, NO_STREAMS), thread);
+      }
+      case "proxy":
+        return createProxy(action, upstreams, thread);
+    }
   }
 
   #upstream(spec: UpstreamSpec, thread: ThreadContext, previous: ActiveSnapshot | null): Upstream {
@@ -105,7 +128,8 @@ export class ActiveSnapshot {
   }
 
   /** Begins to serve: what lives on from the snapshot before goes over to the limits of this one. */
-  activated(): void {
+  activated(thread: ThreadContext): void {
+    thread.vms.keepOnly(new Set(this.spec.apps.map(({ pool }) => pool)));
     this.caches.activated();
     for (const upstream of this.#upstreams) {
       const { queue, backends } = upstream;
@@ -168,14 +192,6 @@ function tlsServersOf(
   return servers;
 }
 
-function startOf(
-  route: RouteSpec,
-  upstreams: ReadonlyMap<string, Upstream>,
-  thread: ThreadContext,
-): StartAction {
-  const { action } = route;
-  if (action.kind === "respond") return createRespond(action);
-  if (action.kind === "redirect") return createRedirect(action);
-  if (action.kind === "static") return createStatic(action, thread);
-  return createProxy(action, upstreams, thread);
-}
+const NO_STREAMS: VmStreams = {
+  open: (_link, stream) => `stream ${stream} of a VM that may ask nobody`,
+};

@@ -55,6 +55,11 @@ export class Reporter {
     this.report("error", error.code, error.message, { code: error.code, ...stackOf(error) });
   }
 
+  /** A VM broke the rules of its link, which is closed. */
+  vmMisbehaved(vm: number, fault: string): void {
+    this.report("error", "frames of a VM", `VM ${vm} sent what no VM should: ${fault}`, { vm });
+  }
+
   /** The access log loses lines. */
   onError(error: Error): void {
     this.report("error", "the access log", error.message, {});

@@ -6,6 +6,7 @@ import { type ThreadMetrics, threadMetrics } from "../core/metrics.ts";
 import { ClientCounts } from "../core/shared/client-counts.ts";
 import type { DataThreadData } from "../wire/control.ts";
 import type { ActiveSnapshot } from "./active-snapshot.ts";
+import { VmPools } from "./apps/vm-pools.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import { Changes } from "./policies/cache-changes.ts";
 import type { Reporter } from "./reporter.ts";
@@ -44,6 +45,7 @@ export class ThreadContext {
   /** What is kept of the files that routes serve. */
   readonly files = new FileCache();
   readonly tls: TlsState;
+  readonly vms = new VmPools(this);
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<OpenConnection>();
@@ -88,7 +90,7 @@ export class ThreadContext {
   activate(next: ActiveSnapshot): void {
     const previous = this.#active;
     this.#active = next;
-    next.activated();
+    next.activated(this);
     if (previous !== next) previous?.retire(next);
   }
 

@@ -46,6 +46,9 @@ class DataThread {
       case "room-made":
         this.#context.roomMade(message.upstream);
         break;
+      case "vms":
+        this.#context.vms.serve(message.pool, message.vms);
+        break;
       case "drain":
         this.#drain();
         break;

@@ -51,6 +51,8 @@ export type ToDataThread =
   | { readonly type: "tls"; readonly tls: TlsUpdate }
   /** A backend came back: exchanges that wait for the upstream may go to it. */
   | { readonly type: "room-made"; readonly upstream: string }
+  /** These VMs serve a pool from now on, and no others. */
+  | { readonly type: "vms"; readonly pool: number; readonly vms: readonly VmAddress[] }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
   | { readonly type: "drain" }
   /** Cut what is left now; answered by `drained`. */
@@ -67,6 +69,16 @@ export type FromDataThread =
       readonly message: string;
       readonly fields: Readonly<Record<string, string | number>>;
     };
+
+/** Where a data thread finds a VM. */
+export interface VmAddress {
+  /** Tells the VMs of a gateway apart. */
+  readonly id: number;
+  /** Its place in the pool's shared memory. */
+  readonly slot: number;
+  /** Of a unix socket. */
+  readonly path: string;
+}
 
 export type LogLevel = "info" | "warn" | "error";
 

@@ -10,7 +10,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { plainProxy } from "../../src/config/plain-proxy.ts";
 import { configSchema } from "../../src/config/schema/config.ts";
-import type { BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
+import type { AppPlan, BackendPlan, ListenerTls, ProxyTimeouts } from "../../src/config/snapshot.ts";
 import { parseCidr } from "../../src/core/ip.ts";
 import { makeCertificates, type TestCertificate, type TestCertificates } from "../support/certificates.ts";
 import { loaded } from "../support/loading.ts";
@@ -64,6 +64,7 @@ describe("a file with every setting", () => {
     folder = mkdtempSync(join(tmpdir(), "sluice-every-setting-"));
     certificates = await makeCertificates(folder);
     writeFileSync(join(folder, "users"), `bob:${BOB}\n`);
+    writeFileSync(join(folder, "hello.ts"), "");
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -164,9 +165,41 @@ describe("a file with every setting", () => {
       },
     ]);
     assert.deepEqual(snapshot.policies, POLICIES);
+    assert.deepEqual(snapshot.apps, [{ ...APP, entry: join(folder, "hello.ts") }]);
     assert.deepEqual(snapshot.routes, [...ROUTES, filesRoute(folder)]);
   });
 });
+
+const APP: Omit<AppPlan, "entry"> = {
+  rules: {
+    name: "hello",
+    concurrency: 7,
+    queue: { size: 8, timeoutMs: 9_000 },
+    timeoutMs: 2_000,
+    requestBufferBytes: 1_024,
+    detailedErrors: true,
+    repeatsIdempotent: true,
+    upstreams: ["web", "canary"],
+    websocket: { maxMessageBytes: 2_097_152, queueBytes: 3_145_728, compression: true },
+  },
+  instances: 3,
+  memoryBytes: 67_108_864,
+  hangTimeoutMs: 3_000,
+  env: { GREETING: "hi", KEY: "bob:$2y$05$abcdefghijklmnopqrstuuJ1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq" },
+  permissions: {
+    net: true,
+    read: ["/var/lib/hello"],
+    write: ["/tmp/hello"],
+    run: true,
+    threads: true,
+    sqlite: true,
+  },
+  maxRequests: 1_000,
+  maxAgeMs: 3_600_000,
+  drainTimeoutMs: 5_000,
+  spare: true,
+  isolation: "none",
+};
 
 const PLAIN: BackendPlan = {
   id: "",
@@ -509,6 +542,16 @@ const ROUTES = [
     ...EVERY_REQUEST,
     name: "sent_away",
     action: { kind: "redirect", status: 308, location: ["https://example.com", { variable: "uri" }] },
+  },
+  {
+    ...EVERY_REQUEST,
+    name: "handled",
+    action: {
+      kind: "app",
+      app: "hello",
+      stripPrefix: null,
+      timeouts: { ...FILE_TIMEOUTS, idleMs: 7_000 },
+    },
   },
 ];
 

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { policies } from "../policies/policies.ts";
 import { choice, size, text, truth, wholeNumber } from "../values.ts";
 import { admin } from "./admin.ts";
+import { apps } from "./app.ts";
 import { bodyLimits, route, timeouts } from "./route.ts";
 import { server } from "./server.ts";
 import { ssl } from "./ssl.ts";
@@ -26,6 +27,7 @@ export const configSchema = z.strictObject({
   backends,
   upstreams,
   resolver,
+  apps,
   policies: policies
     .optional()
     .describe("Policies of all routes, and of requests that no route is for. A route may have its own."),

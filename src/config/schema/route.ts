@@ -180,6 +180,7 @@ export const route = z
       .prefault(0)
       .describe("Decides between routes that match equally well: the higher one is taken."),
     upstream: text().optional().describe("Action: name of the upstream that the request is proxied to."),
+    app: text().optional().describe("Action: name of the app that answers."),
     respond: respond.optional(),
     redirect: redirect.optional(),
     static: staticFiles.optional(),
@@ -212,5 +213,5 @@ export const route = z
     limits: z.strictObject(bodyLimits).partial().optional().describe("Instead of the `limits` of the file."),
   })
   .describe(
-    "What a request must look like, and what becomes of it: exactly one of `upstream`, `split`, `respond`, `redirect`, `static`.",
+    "What a request must look like, and what becomes of it: exactly one of `upstream`, `split`, `app`, `respond`, `redirect`, `static`.",
   );

@@ -105,6 +105,7 @@ export class TestThread {
       version: 1,
       server: { ...PLAIN_SERVER, ...server } as ServerSpec,
       upstreams: [spec],
+      apps: [],
       routes: [],
       accessLog: null,
       policies: null,

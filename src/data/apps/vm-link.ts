@@ -1,0 +1,145 @@
+// The link of a data thread to one VM: opens streams, hands what comes on them to their exchanges, and counts what is
+// under way. A VM that sends rubbish loses its link. Runs in data threads.
+
+import type { Socket } from "node:net";
+import type { AppState } from "../../core/shared/app-state.ts";
+import type { VmAddress } from "../../wire/control.ts";
+import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
+import { FrameWriter } from "../../wire/frame-writer.ts";
+import { FrameType } from "../../wire/frames.ts";
+import { connectSocket } from "../socket.ts";
+import type { ThreadContext } from "../thread-context.ts";
+
+/** An exchange on a stream. After `onLinkEnded` it hears nothing more. */
+export interface StreamUser {
+  /** Any frame of its stream. The payload is valid during the call only. Returns what is wrong with it, or null. */
+  onFrame(type: number, bytes: Buffer, start: number, end: number): string | null;
+  onLinkEnded(why: string): void;
+}
+
+/** Streams that a VM opens, to ask an upstream. */
+export interface VmStreams {
+  open(link: VmLink, stream: number, bytes: Buffer, start: number, end: number): StreamUser | string;
+}
+
+export interface LinkSetting {
+  readonly thread: ThreadContext;
+  readonly state: AppState;
+  readonly streams: VmStreams;
+  /** The link is gone, and its streams have been told. */
+  readonly onEnded: (link: VmLink, fault: string | null) => void;
+}
+
+const LAST_STREAM = 0xffff_fffd;
+
+export class VmLink implements FrameSink {
+  readonly address: VmAddress;
+  readonly writer: FrameWriter;
+  /** It takes new exchanges. */
+  open = true;
+  readonly #setting: LinkSetting;
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader(this);
+  readonly #users = new Map<number, StreamUser>();
+  #lastStream = -1;
+  #lastOfVm = 0;
+  #ended = false;
+
+  constructor(address: VmAddress, setting: LinkSetting) {
+    this.address = address;
+    this.#setting = setting;
+    const { readBuffer } = setting.thread;
+    this.#socket = connectSocket({ host: "", port: 0, socketPath: address.path }, null, readBuffer, {
+      receive: (chunk) => this.#receive(chunk),
+      failed: (bug) => this.#end(`a bug of the gateway: ${String(bug)}`),
+    });
+    this.#socket.on("error", (error) => this.#end(error.message));
+    this.#socket.on("close", () => this.#end("the VM closed its link"));
+    this.writer = new FrameWriter(this.#socket);
+  }
+
+  /** Exchanges under way. */
+  get streams(): number {
+    return this.#users.size;
+  }
+
+  /** Of all data threads at this VM. */
+  get outstanding(): number {
+    return this.#setting.state.outstanding(this.address.slot);
+  }
+
+  /** Takes a place at the VM, unless `most` exchanges are there. It is given back by `forget`. */
+  tryAcquire(most: number): boolean {
+    return this.#setting.state.tryAcquire(this.address.slot, this.#setting.thread.index, most);
+  }
+
+  /** Begins a stream for who has a place. Returns its number. */
+  begin(user: StreamUser): number {
+    this.#lastStream += 2;
+    this.#users.set(this.#lastStream, user);
+    if (this.#lastStream >= LAST_STREAM) this.retire();
+    return this.#lastStream;
+  }
+
+  /** The stream is over; what still comes on it is left alone. */
+  forget(stream: number): void {
+    if (!this.#users.delete(stream)) return;
+    if (stream % 2 === 1) this.#setting.state.release(this.address.slot, this.#setting.thread.index);
+    if (!this.open && this.#users.size === 0) this.#end("retired");
+  }
+
+  abort(stream: number, why: string): void {
+    if (!this.#users.has(stream)) return;
+    this.writer.text(FrameType.abort, stream, why);
+    this.forget(stream);
+  }
+
+  /** Takes no more exchanges, and closes when the last one is over. */
+  retire(): void {
+    this.open = false;
+    if (this.#users.size === 0) this.#end("retired");
+  }
+
+  /** Ends at once. */
+  cut(why: string): void {
+    this.#end(why);
+  }
+
+  onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
+    const user = this.#users.get(stream);
+    if (user !== undefined) return user.onFrame(type, bytes, start, end);
+    if (stream === 0) return this.#onLinkFrame(type);
+    if (stream % 2 === 1) return stream <= this.#lastStream ? null : `stream ${stream} was never opened`;
+    if (stream <= this.#lastOfVm) return null;
+    if (type !== FrameType.head) return `a frame of type ${type} on stream ${stream}, which was never opened`;
+    this.#lastOfVm = stream;
+    const opened = this.#setting.streams.open(this, stream, bytes, start, end);
+    if (typeof opened === "string") return opened;
+    this.#users.set(stream, opened);
+    return null;
+  }
+
+  #onLinkFrame(type: number): string | null {
+    if (type === FrameType.drain) {
+      this.retire();
+      return null;
+    }
+    return `a frame of type ${type} on stream 0`;
+  }
+
+  #receive(chunk: Buffer): void {
+    const fault = this.#reader.feed(chunk);
+    if (fault !== null) this.#end(fault, fault);
+  }
+
+  #end(why: string, fault: string | null = null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.open = false;
+    this.#socket.destroy();
+    const users = [...this.#users];
+    for (const [stream] of users) this.forget(stream);
+    for (const [, user] of users) user.onLinkEnded(why);
+    this.#setting.onEnded(this, fault);
+  }
+}

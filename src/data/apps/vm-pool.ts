@@ -1,0 +1,97 @@
+// The VMs that run one version of an app, as one data thread sees them: chooses the least loaded one for an exchange.
+
+import type { AppSpec } from "../../config/snapshot.ts";
+import { AppState } from "../../core/shared/app-state.ts";
+import type { VmAddress } from "../../wire/control.ts";
+import type { ThreadContext } from "../thread-context.ts";
+import { VmLink, type VmStreams } from "./vm-link.ts";
+
+/** An exchange that came while no VM served. */
+export interface VmWaiter {
+  onVm(): void;
+}
+
+export class VmPool {
+  readonly #thread: ThreadContext;
+  readonly #streams: VmStreams;
+  readonly #state: AppState;
+  /** Most exchanges at one VM, over all data threads. */
+  readonly #most: number;
+  /** Those that take new exchanges. */
+  #links: VmLink[] = [];
+  #turn = 0;
+  /** In the order in which they came. */
+  readonly #waiters = new Set<VmWaiter>();
+  readonly #mostWaiters: number;
+
+  constructor(spec: AppSpec, thread: ThreadContext, streams: VmStreams) {
+    this.#thread = thread;
+    this.#streams = streams;
+    this.#state = new AppState(spec.shared, thread.threads);
+    this.#most = spec.concurrency + spec.queue.size;
+    this.#mostWaiters = spec.queue.size;
+  }
+
+  get size(): number {
+    return this.#links.length;
+  }
+
+  /** These VMs serve from now on; links to others end with the last of their exchanges. */
+  serve(vms: readonly VmAddress[]): void {
+    const links = vms.map((address) => {
+      return this.#links.find((link) => link.address.id === address.id) ?? this.#connect(address);
+    });
+    const old = this.#links.filter((link) => !links.includes(link));
+    this.#links = links;
+    for (const link of old) link.retire();
+    if (links.length === 0) return;
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.onVm();
+  }
+
+  /** Calls `onVm` when there is a VM. Returns false where too many wait already. */
+  wait(waiter: VmWaiter): boolean {
+    if (this.#waiters.size >= this.#mostWaiters) return false;
+    this.#waiters.add(waiter);
+    return true;
+  }
+
+  leave(waiter: VmWaiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** A VM with a place for one more, which is taken; null where there is none. Never `not`. */
+  acquire(not: VmLink | null = null): VmLink | null {
+    const links = this.#links;
+    const first = this.#turn++;
+    for (;;) {
+      let best: VmLink | null = null;
+      let least = this.#most;
+      for (let i = 0; i < links.length; i++) {
+        const link = links[(first + i) % links.length]!;
+        if (!link.open || link === not) continue;
+        const load = link.outstanding;
+        if (load >= least) continue;
+        best = link;
+        least = load;
+      }
+      // Another thread may take the last place in this very moment.
+      if (best === null || best.tryAcquire(this.#most)) return best;
+    }
+  }
+
+  #connect(address: VmAddress): VmLink {
+    return new VmLink(address, {
+      thread: this.#thread,
+      state: this.#state,
+      streams: this.#streams,
+      onEnded: (link, fault) => this.#ended(link, fault),
+    });
+  }
+
+  #ended(link: VmLink, fault: string | null): void {
+    this.#links = this.#links.filter((other) => other !== link);
+    if (fault !== null) this.#thread.reporter.vmMisbehaved(link.address.id, fault);
+  }
+}

@@ -1,0 +1,42 @@
+// The entry of a VM: a process that runs one app. Loads it, takes the links to the data threads, answers heartbeats.
+// The control thread is at the other end of the IPC channel; without it a VM ends.
+
+import type { Socket } from "node:net";
+import type { FromVm, ToVm, VmStart } from "../wire/vm.ts";
+import { loadApp } from "./app.ts";
+import { GatewayLink } from "./gateway-link.ts";
+import { Numbers } from "./numbers.ts";
+import { Turns } from "./turns.ts";
+
+let turns: Turns | null = null;
+const numbers = new Numbers();
+
+async function start(message: VmStart): Promise<void> {
+  try {
+    const handler = await loadApp(message);
+    turns = new Turns(handler, message.concurrency);
+    post({ type: "ready" });
+  } catch (error) {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : "";
+    post({ type: "failed", message: error instanceof Error ? error.message : String(error), stack });
+  }
+}
+
+function post(message: FromVm): void {
+  process.send?.(message);
+}
+
+process.on("message", (message: ToVm, socket: unknown) => {
+  switch (message.type) {
+    case "start":
+      void start(message);
+      break;
+    case "link":
+      new GatewayLink(socket as Socket, turns!);
+      break;
+    case "ping":
+      post({ type: "pong", number: message.number, numbers: numbers.read(turns) });
+      break;
+  }
+});
+process.on("disconnect", () => process.exit(0));

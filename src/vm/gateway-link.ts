@@ -1,0 +1,80 @@
+// The link of a VM to one data thread: makes exchanges of the streams that the data thread opens. Runs in VMs.
+
+import { Socket } from "node:net";
+import { FrameReader, type FrameSink } from "../wire/frame-reader.ts";
+import { FrameWriter } from "../wire/frame-writer.ts";
+import { FrameType } from "../wire/frames.ts";
+import { Served } from "./served.ts";
+import type { Turns } from "./turns.ts";
+
+const READ_BUFFER_BYTES = 65_536;
+/** All links of a VM read into one buffer: a payload is valid during its call only. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+/** What hears of the frames of a stream. */
+export interface LinkUser {
+  onFrame(type: number, bytes: Buffer, start: number, end: number): void;
+  onLinkEnded(): void;
+}
+
+export class GatewayLink implements FrameSink {
+  readonly writer: FrameWriter;
+  readonly turns: Turns;
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader(this);
+  readonly #users = new Map<number, LinkUser>();
+
+  constructor(handed: Socket, turns: Turns) {
+    this.turns = turns;
+    this.#socket = ownSocket(handed, (chunk) => this.#receive(chunk));
+    this.#socket.on("error", () => this.#socket.destroy());
+    this.#socket.on("close", () => this.#ended());
+    this.writer = new FrameWriter(this.#socket);
+    this.#socket.resume();
+  }
+
+  forget(stream: number): void {
+    this.#users.delete(stream);
+  }
+
+  onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
+    const user = this.#users.get(stream);
+    if (user !== undefined) user.onFrame(type, bytes, start, end);
+    else if (type === FrameType.head) {
+      const served = new Served(this, stream);
+      this.#users.set(stream, served);
+      served.begin(bytes, start, end);
+    } else if (type === FrameType.ping) {
+      this.writer.bytes(FrameType.pong, 0, bytes.subarray(start, end));
+      this.writer.flush();
+    }
+    return null;
+  }
+
+  #receive(chunk: Buffer): void {
+    const fault = this.#reader.feed(chunk);
+    if (fault !== null) throw new Error(`the gateway sent ${fault}`);
+  }
+
+  #ended(): void {
+    const users = [...this.#users.values()];
+    this.#users.clear();
+    for (const user of users) user.onLinkEnded();
+  }
+}
+
+/** The connection that was handed over, on a socket that reads into the common buffer. */
+function ownSocket(handed: Socket, receive: (chunk: Buffer) => void): Socket {
+  const owner = handed as unknown as { _handle: (object & { onread: () => void }) | null };
+  const handle = owner._handle;
+  if (handle !== null) handle.onread = () => {};
+  owner._handle = null;
+  const onread = {
+    buffer: readBuffer,
+    callback: (bytes: number): boolean => {
+      receive(readBuffer.subarray(0, bytes));
+      return true;
+    },
+  };
+  return new Socket({ handle, onread } as unknown as ConstructorParameters<typeof Socket>[0]);
+}

@@ -1,0 +1,70 @@
+// The body of a request as it comes over the link: granted piece by piece, as it is read. Runs in VMs.
+
+import { FrameType } from "../wire/frames.ts";
+import type { GatewayLink } from "./gateway-link.ts";
+
+export class RequestBody {
+  /** Where all of it came with the head. */
+  readonly whole: Uint8Array | null;
+  readonly #link: GatewayLink;
+  readonly #stream: number;
+  readonly #pieces: Uint8Array[] = [];
+  #ended: boolean;
+  #failure: Error | null = null;
+  #reading: PromiseWithResolvers<Uint8Array | null> | null = null;
+  #given = false;
+
+  constructor(link: GatewayLink, stream: number, whole: Uint8Array | null) {
+    this.#link = link;
+    this.#stream = stream;
+    this.whole = whole;
+    this.#ended = whole !== null;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    if (this.whole !== null && !this.#given) {
+      this.#given = true;
+      return this.whole;
+    }
+    const piece = this.#pieces.shift();
+    if (piece !== undefined) {
+      this.#grant(piece.length);
+      return piece;
+    }
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#ended) return null;
+    this.#reading = Promise.withResolvers();
+    return await this.#reading.promise;
+  }
+
+  cancel(): void {
+    this.#pieces.length = 0;
+  }
+
+  add(piece: Uint8Array): void {
+    const reading = this.#reading;
+    this.#reading = null;
+    if (reading === null) this.#pieces.push(piece);
+    else {
+      this.#grant(piece.length);
+      reading.resolve(piece);
+    }
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#reading?.resolve(null);
+    this.#reading = null;
+  }
+
+  fail(error: Error): void {
+    if (this.#ended) return;
+    this.#failure = error;
+    this.#reading?.reject(error);
+    this.#reading = null;
+  }
+
+  #grant(bytes: number): void {
+    if (!this.#ended) this.#link.writer.number(FrameType.credit, this.#stream, bytes);
+  }
+}

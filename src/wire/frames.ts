@@ -1,0 +1,53 @@
+// The frames of a link, the unix socket between a data thread and a VM: what docs/frames.md specifies. Runs anywhere.
+//
+//   | length of the payload (u32) | type (u8) | stream (u32) | payload |           all numbers little-endian
+//
+// A stream is one exchange. Those that a data thread opens have odd numbers, those that a VM opens even ones; they only grow.
+
+export const FRAME_HEADER_BYTES = 9;
+
+export const FrameType = {
+  /** Opens a stream, or answers on it. Payload: flags (u8), bytes of the head (u32), the head, the start of the body. */
+  head: 1,
+  /** A piece of the body. */
+  body: 2,
+  /** The end of the body. Payload: trailers as `name: value CRLF` lines, or nothing. */
+  end: 3,
+  /** The stream is over, whatever was under way. Payload: why, as text. */
+  abort: 4,
+  /** The other side may send so many more bytes of body (u32). */
+  credit: 5,
+  /** The VM has put the exchange behind others. */
+  queued: 6,
+  /** A queued exchange is begun. */
+  started: 7,
+  /** A WebSocket message, or a part of one. Payload: flags (u8), the bytes. */
+  message: 8,
+  /** A WebSocket closes. Payload: code (u16), reason as UTF-8. */
+  close: 9,
+  /** Asks for a `pong` with the same number (u32) at once. Stream 0. */
+  ping: 10,
+  pong: 11,
+  /** The VM takes no new streams on this link: it is being replaced. Stream 0. */
+  drain: 12,
+} as const;
+
+export const LAST_FRAME_TYPE = FrameType.drain;
+
+/** Of a `head`: the body ends with this frame. */
+export const HEAD_ENDS = 1;
+/** Of a `message`: it is text, and more of it follows. */
+export const MESSAGE_TEXT = 1;
+export const MESSAGE_MORE = 2;
+
+/** What comes before the head in the payload of a `head`. */
+export const HEAD_PREFIX_BYTES = 5;
+
+/** Longest payload. A VM that announces more is ended. */
+export const MAX_PAYLOAD_BYTES = 262_144;
+/** Longest piece of a body, or of a message, in one frame. */
+export const MAX_PIECE_BYTES = 65_536;
+/** So much of a request body goes with its head; the rest waits until the handler reads. */
+export const REQUEST_WINDOW_BYTES = 16_384;
+/** So much of a response body may be under way before the data thread grants more. */
+export const RESPONSE_WINDOW_BYTES = 65_536;
