@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import { FrameReader, type FrameSink } from "../wire/frame-reader.ts";
 import { FrameWriter } from "../wire/frame-writer.ts";
 import { FrameType } from "../wire/frames.ts";
+import { requestIdOf } from "../wire/request-id.ts";
 import { Served } from "./served.ts";
 import type { Turns } from "./turns.ts";
 
@@ -23,6 +24,7 @@ export class GatewayLink implements FrameSink {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
   readonly #users = new Map<number, LinkUser>();
+  #name = "";
 
   constructor(handed: Socket, turns: Turns) {
     this.turns = turns;
@@ -31,6 +33,11 @@ export class GatewayLink implements FrameSink {
     this.#socket.on("close", () => this.#ended());
     this.writer = new FrameWriter(this.#socket);
     this.#socket.resume();
+  }
+
+  /** Of the request on a stream, as the data thread makes it too. */
+  requestId(stream: number): string {
+    return requestIdOf(this.#name, stream);
   }
 
   forget(stream: number): void {
@@ -47,7 +54,7 @@ export class GatewayLink implements FrameSink {
     } else if (type === FrameType.ping) {
       this.writer.bytes(FrameType.pong, 0, bytes.subarray(start, end));
       this.writer.flush();
-    }
+    } else if (type === FrameType.name) this.#name = bytes.toString("latin1", start, end);
     return null;
   }
 

@@ -30,9 +30,11 @@ export const FrameType = {
   pong: 11,
   /** The VM takes no new streams on this link: it is being replaced. Stream 0. */
   drain: 12,
+  /** The first frame of the data thread on a link: its name, of which request ids are made (request-id.ts). Stream 0. */
+  name: 13,
 } as const;
 
-export const LAST_FRAME_TYPE = FrameType.drain;
+export const LAST_FRAME_TYPE = FrameType.name;
 
 /** Of a `head`: the body ends with this frame. */
 export const HEAD_ENDS = 1;

@@ -7,6 +7,7 @@ import type { VmAddress } from "../../wire/control.ts";
 import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
 import { FrameType } from "../../wire/frames.ts";
+import { newLinkName, requestIdOf } from "../../wire/request-id.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 
@@ -40,6 +41,7 @@ export class VmLink implements FrameSink {
   readonly #setting: LinkSetting;
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
+  readonly #name = newLinkName();
   readonly #users = new Map<number, StreamUser>();
   #lastStream = -1;
   #lastOfVm = 0;
@@ -56,11 +58,17 @@ export class VmLink implements FrameSink {
     this.#socket.on("error", (error) => this.#end(error.message));
     this.#socket.on("close", () => this.#end("the VM closed its link"));
     this.writer = new FrameWriter(this.#socket);
+    this.writer.text(FrameType.name, 0, this.#name);
   }
 
   /** Exchanges under way. */
   get streams(): number {
     return this.#users.size;
+  }
+
+  /** Of the request on a stream, as the VM makes it too. */
+  requestId(stream: number): string {
+    return requestIdOf(this.#name, stream);
   }
 
   /** Of all data threads at this VM. */
