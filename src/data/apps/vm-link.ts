@@ -1,13 +1,14 @@
 // The link of a data thread to one VM: opens streams, hands what comes on them to their exchanges, and counts what is
 // under way. A VM that sends rubbish loses its link. Runs in data threads.
 
+import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
 import { FrameType } from "../../wire/frames.ts";
-import { newLinkName, requestIdOf } from "../../wire/request-id.ts";
+import { requestIdOf } from "../../wire/request-id.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 
@@ -41,7 +42,7 @@ export class VmLink implements FrameSink {
   readonly #setting: LinkSetting;
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
-  readonly #name = newLinkName();
+  readonly #name = randomBytes(6).toString("hex");
   readonly #users = new Map<number, StreamUser>();
   #lastStream = -1;
   #lastOfVm = 0;
