@@ -3,30 +3,55 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Nanoseconds on a core by thread, keyed `pid/tid`. Counted by the scheduler itself, not sampled by a tick. */
-export type CpuTimes = ReadonlyMap<string, number>;
-
-/** The threads of `pid` and of all its descendants. */
-export function readCpuTimes(pid: number): CpuTimes {
-  const times = new Map<string, number>();
-  for (const member of processTree(pid)) {
-    for (const thread of readdirSync(`/proc/${member}/task`)) {
-      // First field: time spent on a core, in nanoseconds. 2^53 of them are 104 days, so a number holds it exactly.
-      const schedstat = readFileSync(`/proc/${member}/task/${thread}/schedstat`, "latin1");
-      times.set(`${member}/${thread}`, Number(schedstat.split(" ", 1)[0]));
-    }
-  }
-  return times;
+/** Of one process, in nanoseconds on a core. */
+export interface ProcessTimes {
+  /** By thread, counted by the scheduler itself, not sampled by a tick. */
+  readonly threads: ReadonlyMap<string, number>;
+  /** Of all its threads, those included that have ended; in whole ticks. */
+  readonly total: number;
 }
 
-/** Throws when a thread ended in between: what it used last would be missing from the sum. */
-export function cpuNanosBetween(before: CpuTimes, after: CpuTimes): number {
-  let total = 0;
-  for (const [thread, time] of after) total += time - (before.get(thread) ?? 0);
-  for (const thread of before.keys()) {
-    if (!after.has(thread)) throw new Error(`Cannot add up CPU time: thread ${thread} ended during the run`);
+/** By process id. */
+export type CpuTimes = ReadonlyMap<number, ProcessTimes>;
+
+/** A tick of /proc/PID/stat, the same on every machine. */
+const TICK_NANOS = 1e7;
+
+/** `pid` and all its descendants. */
+export function readCpuTimes(pid: number): CpuTimes {
+  return new Map(processTree(pid).map((member) => [member, readProcessTimes(member)]));
+}
+
+function readProcessTimes(pid: number): ProcessTimes {
+  const threads = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    // First field: time spent on a core, in nanoseconds. 2^53 of them are 104 days, so a number holds it exactly.
+    const schedstat = readOrNull(`/proc/${pid}/task/${thread}/schedstat`);
+    if (schedstat !== null) threads.set(thread, Number(schedstat.split(" ", 1)[0]));
   }
-  return total;
+  const [user, kernel] = fieldsOf(readFileSync(`/proc/${pid}/stat`, "latin1"))
+    .slice(11, 13)
+    .map(Number);
+  return { threads, total: ((user ?? 0) + (kernel ?? 0)) * TICK_NANOS };
+}
+
+/** Throws when a process ended in between: what it used last would be missing from the sum. */
+export function cpuNanosBetween(before: CpuTimes, after: CpuTimes): number {
+  let sum = 0;
+  for (const [pid, times] of after) sum += processNanosBetween(before.get(pid), times);
+  for (const pid of before.keys()) {
+    if (!after.has(pid)) throw new Error(`Cannot add up CPU time: process ${pid} ended during the run`);
+  }
+  return sum;
+}
+
+/** The sum over the threads, unless so much is missing from it that some must have ended: runtimes let idle ones go. */
+function processNanosBetween(before: ProcessTimes | undefined, after: ProcessTimes): number {
+  let byThreads = 0;
+  for (const [thread, time] of after.threads) byThreads += time - (before?.threads.get(thread) ?? 0);
+  const total = after.total - (before?.total ?? 0);
+  // User and kernel time are each cut to whole ticks, before and after.
+  return total - byThreads > 2 * TICK_NANOS ? total : byThreads;
 }
 
 /** `root` and its descendants, parents first. */
@@ -51,10 +76,15 @@ function readParents(): Array<[pid: number, parent: number]> {
 
 /** The parent in a line of /proc/PID/stat. The name before it stands in parentheses and may itself hold any. */
 export function parentOf(stat: string): number {
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  return Number(fieldsOf(stat)[1]);
 }
 
-/** Null when the process has ended since it was listed. */
+/** From the third field of the line on. */
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+/** Null when the process or thread has ended since it was listed. */
 function readOrNull(path: string): string | null {
   try {
     return readFileSync(path, "latin1");
