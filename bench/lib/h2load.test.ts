@@ -29,6 +29,11 @@ test("what h2load counted is read from its output, the times from its log", () =
   });
 });
 
+test("a run of just below a second is told in milliseconds", () => {
+  const printed = PRINTED.replace("finished in 2.50s", "finished in 998.31ms");
+  assert.equal(parseH2loadReport(printed, LOG).micros, 998_310);
+});
+
 test("every kind of failure counts as an error", () => {
   assert.equal(countErrors(parseH2loadReport(PRINTED, LOG)), 10);
 });

@@ -53,7 +53,7 @@ export function parseH2loadReport(stdout: string, log: string): LoadReport {
     .map((line) => Number(line.split("\t")[2]));
   return {
     requests,
-    micros: read(/^finished in ([\d.]+)s,/m) * 1e6,
+    micros: read(/^finished in ([\d.]+)m?s,/m) * (/^finished in [\d.]+ms/m.test(stdout) ? 1e3 : 1e6),
     bytes: read(/^traffic: \S+ \((\d+)\) total,/m),
     p50Micros: quantile(times, 0.5),
     p99Micros: quantile(times, 0.99),
