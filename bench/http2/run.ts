@@ -1,51 +1,73 @@
-// `node bench/http2/run.ts [--quick] [--without NAME] [--case TEXT]`: what a proxied request costs over HTTP/2 and TLS,
-// with a backend of HTTP/1.1, beside nginx and HAProxy. A full run writes bench/results/http2.json and .md.
+// `node bench/http2/run.ts [--quick] [--only NAME] [--without NAME] [--case TEXT]`: what a proxied request costs over HTTP/2
+// and TLS, with a backend of HTTP/1.1, beside nginx and HAProxy. A full run writes bench/results/http2.json and .md.
 
 import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { text } from "node:stream/consumers";
 import type { TLSSocket } from "node:tls";
-import type { Certificate } from "../lib/certificate.ts";
+import { makeCertificate } from "../lib/certificate.ts";
+import { type Case, compare } from "../lib/comparison.ts";
 import { runH2load } from "../lib/h2load.ts";
+import { createScratchFolder } from "../lib/scratch.ts";
 import type { Server } from "../lib/server.ts";
+import { CONTROL } from "../lib/summary.ts";
 import { LARGE_BYTES, SMALL_BODY } from "../proxy/backend.ts";
-import { compare, type TlsCase } from "../tls/comparison.ts";
-import { CIPHER } from "../tls/contestants.ts";
+import { type ExchangeName, type Length, proxyCase } from "../proxy/cases.ts";
+import { CIPHER, CONTESTANTS, REFERENCES, startContestant } from "../proxy/contestants.ts";
 
-const short = { rounds: 4, seconds: 1 };
-const long = { rounds: 4, seconds: 2 };
+interface StreamsCase extends Case {
+  /** Requests under way on each connection. */
+  readonly streams: number;
+}
 
-/** About 6 minutes. */
-const fullCases: readonly TlsCase[] = [
-  { ...long, exchange: "GET 13 B", connections: 16, streams: 16, rounds: 16 },
-  { ...long, exchange: "GET 13 B", connections: 1, streams: 1 },
-  { ...long, exchange: "GET 13 B", connections: 256, streams: 1 },
-  { ...long, exchange: "GET 64 KB", connections: 16, streams: 4 },
-  { ...long, exchange: "POST 64 KB", connections: 16, streams: 4 },
-];
+const HEADLINE = "GET 13 B, 16 connections × 16 requests";
+const short: Length = { rounds: 4, seconds: 1 };
+const long: Length = { rounds: 4, seconds: 2 };
 
-await compare({
+const folder = createScratchFolder();
+const certificate = makeCertificate(folder);
+
+await compare<StreamsCase>({
   name: "http2",
   title: "HTTP/2 over TLS: CPU per request",
-  fullCases,
+  contestants: CONTESTANTS,
+  references: REFERENCES,
+  // About 6 minutes.
+  fullCases: [
+    streamsCase("GET 13 B", 16, 16, { ...long, rounds: 16 }),
+    streamsCase("GET 13 B", 1, 1, long),
+    streamsCase("GET 13 B", 256, 1, long),
+    streamsCase("GET 64 KB", 16, 4, long),
+    streamsCase("POST 64 KB", 16, 4, long),
+  ],
   quickCases: [
-    { ...short, exchange: "GET 13 B", connections: 16, streams: 16 },
-    { ...short, exchange: "GET 64 KB", connections: 16, streams: 4 },
-    { ...short, exchange: "POST 64 KB", connections: 16, streams: 4 },
+    streamsCase("GET 13 B", 16, 16, short),
+    streamsCase("GET 64 KB", 16, 4, short),
+    streamsCase("POST 64 KB", 16, 4, short),
   ],
-  headline: "GET 13 B, 16 connections × 16 ",
-  verdicts: [
-    ["sluice", "nginx", "at most 2.5, target 1.5"],
-    ["sluice", "haproxy", "for comparison"],
-    ["nginx again", "nginx", "the control: 1 where nothing disturbs"],
+  expectations: [
+    { about: HEADLINE, contestant: "sluice", reference: "nginx", target: 1.5, floor: 2.5 },
+    { about: HEADLINE, contestant: "sluice", reference: "haproxy", remark: "for comparison" },
+    { about: HEADLINE, contestant: "nginx again", reference: "nginx", remark: CONTROL },
   ],
+  start: (name, cores) => startContestant(name, { folder, certificate }, cores),
   verify,
-  run: (load, streams, folder) => runH2load({ ...load, streams, folder }),
+  run: (load, { streams }) => runH2load({ ...load, streams, folder }),
 });
 
+function streamsCase(
+  exchange: ExchangeName,
+  connections: number,
+  streams: number,
+  length: Length,
+): StreamsCase {
+  const test = proxyCase(exchange, connections, length);
+  return { ...test, title: `${test.title}${streams > 1 ? ` × ${streams} requests` : ""}`, streams };
+}
+
 /** Bodies arrive whole in both directions, the backend gets X-Forwarded-* on a connection that stays, TLS is the same. */
-async function verify({ name, port }: Server, { cert }: Certificate): Promise<void> {
-  const session = connect(`https://127.0.0.1:${port}`, { ca: cert });
+async function verify({ name, port }: Server): Promise<void> {
+  const session = connect(`https://127.0.0.1:${port}`, { ca: certificate.cert });
   assert.equal(await ask(session, "/small"), SMALL_BODY, `${name}: small response`);
   assert.equal((await ask(session, "/large")).length, LARGE_BYTES, `${name}: large response`);
   assert.equal(await ask(session, "/upload", "x".repeat(LARGE_BYTES)), SMALL_BODY, `${name}: upload`);

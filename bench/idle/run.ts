@@ -49,7 +49,7 @@ async function measureAll(count: number): Promise<Record<string, readonly Readin
 
 /** A fresh process, warmed up so that code and young generation have their working size, then the levels in turn. */
 async function climb(name: string): Promise<Readings> {
-  await using server = await startContestant(name, folder, cores, false);
+  await using server = await startContestant(name, { folder }, cores);
   const request = { path: "/small", method: "GET", bodyBytes: 0 } as const;
   await runWrk({ ...request, port: server.port, connections: 64, seconds: 2, cores: cores.load });
   using crowd = startCrowd(server.port, cores.load);

@@ -5,6 +5,9 @@ import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { PINNED_NODE, REPOSITORY } from "./sluice.ts";
 
+/** Name → its version, or the command that prints it. */
+export type Programs = Readonly<Record<string, string | readonly string[]>>;
+
 export interface Machine {
   readonly processor: string;
   readonly cores: number;
@@ -15,7 +18,14 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export function describeMachine(): Machine {
+const PROXIES: Programs = {
+  nginx: ["nginx", "-v"],
+  haproxy: ["haproxy", "-v"],
+  wrk: ["wrk", "--version"],
+  h2load: ["h2load", "--version"],
+};
+
+export function describeMachine(programs: Programs = PROXIES): Machine {
   return {
     processor: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
@@ -25,10 +35,12 @@ export function describeMachine(): Machine {
     versions: {
       sluice: describeCommit(),
       node: versionOf([PINNED_NODE, "--version"]),
-      nginx: versionOf(["nginx", "-v"]),
-      haproxy: versionOf(["haproxy", "-v"]),
-      wrk: versionOf(["wrk", "--version"]),
-      h2load: versionOf(["h2load", "--version"]),
+      ...Object.fromEntries(
+        Object.entries(programs).map(([name, told]) => [
+          name,
+          typeof told === "string" ? told : versionOf(told),
+        ]),
+      ),
     },
   };
 }

@@ -1,6 +1,7 @@
 // One measurement: load on one server, and what that cost the server.
 
 import { cpuNanosBetween, readCpuTimes, readMachineTicks, stealBetween } from "./cpu.ts";
+import { readMemory } from "./memory.ts";
 import type { Server } from "./server.ts";
 import { countErrors, type Load, type LoadReport, runWrk } from "./wrk.ts";
 
@@ -10,6 +11,8 @@ export interface Sample {
   readonly busy: number;
   readonly requestsPerSecond: number;
   readonly errors: number;
+  /** Resident memory at the end of the run, over all processes. */
+  readonly rssBytes: number;
   /** Share of the machine's time taken by its host. */
   readonly steal: number;
   readonly wrk: LoadReport;
@@ -34,6 +37,7 @@ export async function measure(
     busy: cpuMicros / wallMicros,
     requestsPerSecond: wrk.requests / (wrk.micros / 1e6),
     errors: countErrors(wrk),
+    rssBytes: readMemory(server.pid).rss,
     steal: stealBetween(ticks, readMachineTicks()),
     wrk,
   };

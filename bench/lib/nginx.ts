@@ -4,25 +4,30 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Launch, type Server, startServer } from "./server.ts";
 
-/** `http` is the inside of the http block. */
+/** Where Debian's packages put the modules of nginx. */
+const MODULES = "/usr/lib/nginx/modules";
+
+/** `http` is the inside of the http block; `modules` are file names. */
 export function startNginx(
   folder: string,
   http: string,
   launch: Pick<Launch, "name" | "port" | "cores">,
+  modules: readonly string[] = [],
 ): Promise<Server> {
   const file = join(folder, `${launch.name}.conf`);
-  writeFileSync(file, configure(folder, launch.name, http));
+  writeFileSync(file, configure(folder, launch.name, http, modules));
   const outputPath = join(folder, `${launch.name}.log`);
   return startServer({ ...launch, command: ["nginx", "-e", outputPath, "-c", file], outputPath });
 }
 
-function configure(folder: string, name: string, http: string): string {
+function configure(folder: string, name: string, http: string, modules: readonly string[]): string {
   // A worker of a master that runs as root would become nobody, and could not read the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((kind) => `${kind}_temp_path ${folder}/${name}.${kind};`)
     .join("\n  ");
-  return `${user}
+  const loads = modules.map((module) => `load_module ${MODULES}/${module};\n`).join("");
+  return `${loads}${user}
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 20000;

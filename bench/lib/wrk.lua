@@ -1,9 +1,15 @@
--- Runs inside wrk. `wrk … -- METHOD BODY_BYTES` sets the request; the end prints one line of JSON for wrk.ts.
+-- Runs inside wrk. `wrk … -- METHOD BODY_BYTES [JSON_FILE]` sets the request; the end prints one line of JSON for wrk.ts.
 
 function init(args)
   wrk.method = args[1]
   local bytes = tonumber(args[2])
   if bytes > 0 then wrk.body = string.rep("x", bytes) end
+  if args[3] then
+    local file = assert(io.open(args[3], "rb"))
+    wrk.body = file:read("*a")
+    wrk.headers["Content-Type"] = "application/json"
+    file:close()
+  end
 end
 
 function done(summary, latency)

@@ -10,6 +10,8 @@ export interface Load {
   readonly path: string;
   readonly method: "GET" | "POST";
   readonly bodyBytes: number;
+  /** A file of JSON to send as the body, in place of `bodyBytes` times the same letter. */
+  readonly jsonFile?: string;
   readonly connections: number;
   readonly seconds: number;
   readonly cores: string;
@@ -44,6 +46,7 @@ export async function runWrk(load: Load): Promise<LoadReport> {
     "--",
     load.method,
     String(load.bodyBytes),
+    ...(load.jsonFile === undefined ? [] : [load.jsonFile]),
   ]);
   const { stdout } = await promisify(execFile)(command, args);
   return parseWrkReport(stdout);

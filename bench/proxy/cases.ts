@@ -1,14 +1,7 @@
-// What is measured: which exchange, over how many connections, with the access log off or on, and for how long.
+// What is measured of proxies: which exchange, over how many connections, with the access log off or on, and for how long.
 
+import type { Case } from "../lib/comparison.ts";
 import type { Load } from "../lib/wrk.ts";
-
-export interface Case {
-  readonly exchange: ExchangeName;
-  readonly connections: number;
-  readonly logged: boolean;
-  readonly rounds: number;
-  readonly seconds: number;
-}
 
 export type ExchangeName = keyof typeof EXCHANGES;
 
@@ -21,34 +14,43 @@ export const EXCHANGES = {
 const EXCHANGE_NAMES = Object.keys(EXCHANGES) as ExchangeName[];
 
 /** The case that the project's floor is about. */
-export function isHeadline(test: Case): boolean {
-  return test.exchange === "GET 13 B" && test.connections === 64 && !test.logged;
+export const HEADLINE = "GET 13 B, 64 connections";
+/** The setup of the cases with an access log. */
+export const LOGGED = "access log on";
+
+/** How long. */
+export type Length = Pick<Case, "rounds" | "seconds">;
+
+export function proxyCase(exchange: ExchangeName, connections: number, length: Length): Case {
+  const title = `${exchange}, ${connections} ${connections === 1 ? "connection" : "connections"}`;
+  return { title, load: { ...EXCHANGES[exchange], connections }, ...length };
+}
+
+function logged(test: Case): Case {
+  return { ...test, title: `${test.title}, ${LOGGED}`, setup: LOGGED };
 }
 
 /** About 15 minutes. Four rounds let each of the four contestants come first, second, third and last once. */
 export function fullCases(): Case[] {
-  const cases: Case[] = [];
-  for (const logged of [false, true]) {
-    for (const exchange of EXCHANGE_NAMES) {
-      for (const connections of [1, 64, 1000]) {
-        const test = { exchange, connections, logged, rounds: 4, seconds: 2 };
-        cases.push(isHeadline(test) ? { ...test, rounds: 16 } : test);
-      }
-    }
-  }
+  const plain = EXCHANGE_NAMES.flatMap((exchange) =>
+    [1, 64, 1000].map((connections) => {
+      const test = proxyCase(exchange, connections, { rounds: 4, seconds: 2 });
+      return test.title === HEADLINE ? { ...test, rounds: 16 } : test;
+    }),
+  );
   // Here for its errors: none are expected. Its length is for the connections, whose opening takes seconds.
-  cases.push({ exchange: "GET 13 B", connections: 5000, logged: false, rounds: 2, seconds: 10 });
-  return cases;
+  const crowd = proxyCase("GET 13 B", 5000, { rounds: 2, seconds: 10 });
+  return [...plain, crowd, ...plain.map((test) => ({ ...logged(test), rounds: 4 }))];
 }
 
 /** Below two minutes; good enough to see a change of ten per cent. */
 export function quickCases(): Case[] {
-  const short = { logged: false, rounds: 4, seconds: 1 };
+  const short = { rounds: 4, seconds: 1 };
   return [
-    { ...short, exchange: "GET 13 B", connections: 64 },
-    { ...short, exchange: "GET 13 B", connections: 1000 },
-    { ...short, exchange: "GET 64 KB", connections: 64 },
-    { ...short, exchange: "POST 64 KB", connections: 64 },
-    { ...short, exchange: "GET 13 B", connections: 64, logged: true },
+    proxyCase("GET 13 B", 64, short),
+    proxyCase("GET 13 B", 1000, short),
+    proxyCase("GET 64 KB", 64, short),
+    proxyCase("POST 64 KB", 64, short),
+    logged(proxyCase("GET 13 B", 64, short)),
   ];
 }

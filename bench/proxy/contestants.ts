@@ -1,13 +1,17 @@
 // The proxies that are compared, each set up for speed the way its users would, and all to the same end: one worker,
-// upstream keep-alive, X-Forwarded-For, -Proto and -Host, bodies streamed and not written to disk.
+// upstream keep-alive, X-Forwarded-For, -Proto and -Host, bodies streamed and not written to disk; over TLS, where a
+// benchmark wants it, the same certificate, TLS 1.3 with one cipher, HTTP/1.1 and HTTP/2 by ALPN.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Certificate } from "../lib/certificate.ts";
 import type { Cores } from "../lib/cores.ts";
 import { startNginx } from "../lib/nginx.ts";
 import { freePort, type Server, startServer } from "../lib/server.ts";
 import { startSluice } from "../lib/sluice.ts";
 import { startBackend } from "./backend.ts";
+
+export const CIPHER = "TLS_AES_128_GCM_SHA256";
 
 export interface Setting {
   /** Unique within the folder: it names the server's files. */
@@ -18,47 +22,62 @@ export interface Setting {
   readonly cores: string;
   /** Null for no access log. */
   readonly accessLog: string | null;
+  /** Null for plain HTTP/1.1. */
+  readonly certificate: Certificate | null;
 }
 
 type Start = (setting: Setting) => Promise<Server>;
 
 /** Name in tables → how to start it. The control is the reference once more: its ratio to itself shows the noise. */
-export const CONTESTANTS: Readonly<Record<string, Start>> = {
+const STARTS: Readonly<Record<string, Start>> = {
   sluice: (setting) => startSluiceProxy(setting),
   nginx: startNginxProxy,
   haproxy: startHaproxy,
   "nginx again": startNginxProxy,
 };
 
+export const CONTESTANTS = Object.keys(STARTS);
 export const REFERENCES = ["nginx", "haproxy"] as const;
 
-export interface ProxyServer extends Server {
-  readonly accessLog: string | null;
+export interface Setup {
+  readonly folder: string;
+  readonly logged?: boolean;
+  readonly certificate?: Certificate;
 }
 
 /** Starts it with a backend of its own, both stopped together. */
-export async function startContestant(
-  name: string,
-  folder: string,
-  cores: Cores,
-  logged: boolean,
-): Promise<ProxyServer> {
-  const start = CONTESTANTS[name];
-  if (start === undefined) throw new Error(`Cannot start "${name}": expected ${Object.keys(CONTESTANTS)}`);
+export async function startContestant(name: string, setup: Setup, cores: Cores): Promise<Server> {
+  const start = STARTS[name];
+  if (start === undefined) throw new Error(`Cannot start "${name}": expected ${CONTESTANTS.join(", ")}`);
+  const { folder, logged = false, certificate = null } = setup;
   const fileName = `${name.replaceAll(" ", "-")}-${logged ? "logged" : "plain"}`;
-  const accessLog = logged ? join(folder, `${fileName}.access.log`) : null;
   await using stack = new AsyncDisposableStack();
   const backend = stack.use(await startBackend(folder, `${fileName}-backend`, cores.load));
   const place = { port: await freePort(), backendPort: backend.port, cores: cores.server };
-  const server = stack.use(await start({ ...place, name: fileName, folder, accessLog }));
+  const accessLog = logged ? accessLogOf(name, folder) : null;
+  const server = stack.use(await start({ ...place, name: fileName, folder, accessLog, certificate }));
   const both = stack.move();
-  return { ...server, name, accessLog, [Symbol.asyncDispose]: () => both.disposeAsync() };
+  return { ...server, name, [Symbol.asyncDispose]: () => both.disposeAsync() };
+}
+
+export function accessLogOf(name: string, folder: string): string {
+  return join(folder, `${name.replaceAll(" ", "-")}.access.log`);
 }
 
 export function startSluiceProxy(setting: Setting, nodeOptions: readonly string[] = []): Promise<Server> {
-  const { name, folder, port, backendPort, cores, accessLog } = setting;
+  const { name, folder, port, backendPort, cores, accessLog, certificate } = setting;
+  const ssl =
+    certificate === null
+      ? ""
+      : `ssl:
+  enabled: true
+  cert_file: ${certificate.certFile}
+  key_file: ${certificate.keyFile}
+  min_version: "1.3"
+  ciphers: [${CIPHER}]
+`;
   const config = `server: { host: 127.0.0.1, port: ${port}, workers: 1, max_conn: 9000, keep_alive_timeout: 1h }
-backends:
+${ssl}backends:
   origin: [{ host: 127.0.0.1, port: ${backendPort}, max_conn: 9000 }]
 routing:
   all: { path: /, upstream: origin }
@@ -69,7 +88,15 @@ access_log: ${accessLog === null ? "{ enabled: false }" : `{ path: ${accessLog},
   return startSluice(folder, config, { name, port, cores }, nodeOptions);
 }
 
-function startNginxProxy({ name, folder, port, backendPort, cores, accessLog }: Setting): Promise<Server> {
+function startNginxProxy(setting: Setting): Promise<Server> {
+  const { name, folder, port, backendPort, cores, accessLog, certificate } = setting;
+  const ssl =
+    certificate === null
+      ? ""
+      : `ssl_certificate ${certificate.certFile};
+    ssl_certificate_key ${certificate.keyFile};
+    ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites ${CIPHER};`;
   const http = `
   access_log ${accessLog === null ? "off" : `${accessLog} combined buffer=64k flush=1s`};
   upstream origin {
@@ -79,7 +106,8 @@ function startNginxProxy({ name, folder, port, backendPort, cores, accessLog }: 
     keepalive_timeout 3600s;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} ${certificate === null ? "" : "ssl http2"} backlog=4096;
+    ${ssl}
     location / {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -97,7 +125,12 @@ function startNginxProxy({ name, folder, port, backendPort, cores, accessLog }: 
 }
 
 /** HAProxy writes its access log to standard output, or to a syslog server: the file is its output here. */
-function startHaproxy({ name, folder, port, backendPort, cores, accessLog }: Setting): Promise<Server> {
+function startHaproxy(setting: Setting): Promise<Server> {
+  const { name, folder, port, backendPort, cores, accessLog, certificate } = setting;
+  const ssl =
+    certificate === null
+      ? ""
+      : `ssl crt ${certificate.bothFile} alpn h2,http/1.1 ssl-min-ver TLSv1.3 ciphersuites ${CIPHER}`;
   const file = join(folder, `${name}.cfg`);
   const config = `global
   nbthread 1
@@ -114,9 +147,9 @@ defaults
   option http-keep-alive
   ${accessLog === null ? "" : "log global\n  option httplog"}
 frontend clients
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} ${ssl} backlog 4096
   option forwardfor
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto ${certificate === null ? "http" : "https"}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   default_backend origin
 backend origin

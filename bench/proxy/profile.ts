@@ -63,6 +63,7 @@ async function runUnderProfile(): Promise<ThreadTicks> {
     backendPort: backend.port,
     cores: cores.server,
     accessLog: null,
+    certificate: null,
   };
   const profiling = ["--cpu-prof", `--cpu-prof-dir=${folder}`];
   await using server = await startSluiceProxy({ name: "sluice", ...place }, profiling);

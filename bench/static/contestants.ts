@@ -17,11 +17,13 @@ interface Launch {
 }
 
 /** Name in tables → how to start it. The control is nginx once more: its ratio to itself shows the noise. */
-export const CONTESTANTS: Readonly<Record<string, Start>> = {
+const STARTS: Readonly<Record<string, Start>> = {
   sluice: startSluiceFiles,
   nginx: startNginxFiles,
   "nginx again": startNginxFiles,
 };
+
+export const CONTESTANTS = Object.keys(STARTS);
 
 export const FILES: Readonly<Record<string, number>> = {
   "13b.txt": 13,
@@ -40,8 +42,8 @@ export async function startContestant(
   root: string,
   cores: Cores,
 ): Promise<Server> {
-  const start = CONTESTANTS[name];
-  if (start === undefined) throw new Error(`Cannot start "${name}": expected ${Object.keys(CONTESTANTS)}`);
+  const start = STARTS[name];
+  if (start === undefined) throw new Error(`Cannot start "${name}": expected ${CONTESTANTS.join(", ")}`);
   const launch = { name: name.replaceAll(" ", "-"), port: await freePort(), cores: cores.server };
   return { ...(await start(folder, root, launch)), name };
 }

@@ -1,51 +1,54 @@
-// `node bench/tls/run.ts [--quick] [--without NAME] [--case TEXT]`: what a proxied request costs over TLS on connections
+// `node bench/tls/run.ts [--quick] [--only NAME] [--without NAME] [--case TEXT]`: what a proxied request costs over TLS on connections
 // that stay, beside nginx and HAProxy. A full run writes bench/results/tls.json and .md; another one only prints.
 
 import assert from "node:assert/strict";
 import { Agent, get } from "node:https";
 import { text } from "node:stream/consumers";
 import type { TLSSocket } from "node:tls";
-import type { Certificate } from "../lib/certificate.ts";
+import { makeCertificate } from "../lib/certificate.ts";
+import { compare } from "../lib/comparison.ts";
+import { createScratchFolder } from "../lib/scratch.ts";
 import type { Server } from "../lib/server.ts";
+import { CONTROL } from "../lib/summary.ts";
 import { runWrk } from "../lib/wrk.ts";
 import { LARGE_BYTES, SMALL_BODY } from "../proxy/backend.ts";
-import { compare, type TlsCase } from "./comparison.ts";
-import { CIPHER } from "./contestants.ts";
+import { type Length, proxyCase } from "../proxy/cases.ts";
+import { CIPHER, CONTESTANTS, REFERENCES, startContestant } from "../proxy/contestants.ts";
 
-const short = { streams: 1, rounds: 4, seconds: 1 };
-const long = { streams: 1, rounds: 4, seconds: 2 };
+const HEADLINE = "GET 13 B, 64 connections";
+const short: Length = { rounds: 4, seconds: 1 };
+const long: Length = { rounds: 4, seconds: 2 };
 
-/** About 4 minutes. */
-const fullCases: readonly TlsCase[] = [
-  // Long enough for the handshakes at its start to be little of it.
-  { ...long, exchange: "GET 13 B", connections: 64, rounds: 6, seconds: 3 },
-  { ...long, exchange: "GET 13 B", connections: 1 },
-  { ...long, exchange: "GET 13 B", connections: 256 },
-  { ...long, exchange: "GET 64 KB", connections: 64 },
-  { ...long, exchange: "POST 64 KB", connections: 64 },
-];
+const folder = createScratchFolder();
+const certificate = makeCertificate(folder);
 
 await compare({
   name: "tls",
   title: "TLS keep-alive: CPU per request",
-  fullCases,
-  quickCases: [
-    { ...short, exchange: "GET 13 B", connections: 64 },
-    { ...short, exchange: "GET 64 KB", connections: 64 },
+  contestants: CONTESTANTS,
+  references: REFERENCES,
+  // About 4 minutes. The first is long enough for the handshakes at its start to be little of it.
+  fullCases: [
+    proxyCase("GET 13 B", 64, { rounds: 6, seconds: 3 }),
+    proxyCase("GET 13 B", 1, long),
+    proxyCase("GET 13 B", 256, long),
+    proxyCase("GET 64 KB", 64, long),
+    proxyCase("POST 64 KB", 64, long),
   ],
-  headline: "GET 13 B, 64 connections ",
-  verdicts: [
-    ["sluice", "nginx", "at most 1.6, target 1.2"],
-    ["sluice", "haproxy", "for comparison"],
-    ["nginx again", "nginx", "the control: 1 where nothing disturbs"],
+  quickCases: [proxyCase("GET 13 B", 64, short), proxyCase("GET 64 KB", 64, short)],
+  expectations: [
+    { about: HEADLINE, contestant: "sluice", reference: "nginx", target: 1.2, floor: 1.6 },
+    { about: HEADLINE, contestant: "sluice", reference: "haproxy", remark: "for comparison" },
+    { about: HEADLINE, contestant: "nginx again", reference: "nginx", remark: CONTROL },
   ],
+  start: (name, cores) => startContestant(name, { folder, certificate }, cores),
   verify,
-  run: (load) => runWrk(load),
+  run: (load) => runWrk({ ...load, scheme: "https" }),
 });
 
 /** Bodies arrive whole, the backend gets X-Forwarded-*, its connection and the client's are used again, TLS is the same. */
-async function verify({ name, port }: Server, { cert }: Certificate): Promise<void> {
-  const agent = new Agent({ ca: cert, keepAlive: true, maxSockets: 1 });
+async function verify({ name, port }: Server): Promise<void> {
+  const agent = new Agent({ ca: certificate.cert, keepAlive: true, maxSockets: 1 });
   const sockets = new Set<TLSSocket>();
   const ask = (path: string) =>
     new Promise<string>((resolve, reject) => {
