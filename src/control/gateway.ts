@@ -125,7 +125,7 @@ export class Gateway {
     this.#health = new Health(log, (upstream) => {
       for (const thread of this.#threads) thread.roomMade(upstream);
     });
-    this.#apps = new Apps(this.workers, log, (pool) => this.#tellVms(pool));
+    this.#apps = new Apps(this.workers, log, runAs, (pool) => this.#tellVms(pool));
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);

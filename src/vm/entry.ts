@@ -9,9 +9,11 @@ import { Numbers } from "./numbers.ts";
 import { Turns } from "./turns.ts";
 
 let turns: Turns | null = null;
+let key = "";
 const numbers = new Numbers();
 
 async function start(message: VmStart): Promise<void> {
+  key = message.key;
   try {
     const handler = await loadApp(message);
     turns = new Turns(handler, message.concurrency);
@@ -32,7 +34,7 @@ process.on("message", (message: ToVm, socket: unknown) => {
       void start(message);
       break;
     case "link":
-      new GatewayLink(socket as Socket, turns!);
+      new GatewayLink(socket as Socket, turns!, key);
       break;
     case "ping":
       post({ type: "pong", number: message.number, numbers: numbers.read(turns) });

@@ -24,10 +24,13 @@ export class GatewayLink implements FrameSink {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
   readonly #users = new Map<number, LinkUser>();
+  readonly #key: string;
+  /** Empty until the other end has proved that it is a data thread. */
   #name = "";
 
-  constructor(handed: Socket, turns: Turns) {
+  constructor(handed: Socket, turns: Turns, key: string) {
     this.turns = turns;
+    this.#key = key;
     this.#socket = ownSocket(handed, (chunk) => this.#receive(chunk));
     this.#socket.on("error", () => this.#socket.destroy());
     this.#socket.on("close", () => this.#ended());
@@ -45,6 +48,7 @@ export class GatewayLink implements FrameSink {
   }
 
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
+    if (this.#name === "") return this.#introduced(type, bytes.toString("latin1", start, end));
     const user = this.#users.get(stream);
     if (user !== undefined) user.onFrame(type, bytes, start, end);
     else if (type === FrameType.head) {
@@ -54,13 +58,22 @@ export class GatewayLink implements FrameSink {
     } else if (type === FrameType.ping) {
       this.writer.bytes(FrameType.pong, 0, bytes.subarray(start, end));
       this.writer.flush();
-    } else if (type === FrameType.name) this.#name = bytes.toString("latin1", start, end);
+    }
+    return null;
+  }
+
+  /** Anybody may have found the socket: only the gateway knows the key. */
+  #introduced(type: number, text: string): string | null {
+    if (type !== FrameType.name || !text.startsWith(this.#key)) return "no key";
+    this.#name = text.slice(this.#key.length);
     return null;
   }
 
   #receive(chunk: Buffer): void {
     const fault = this.#reader.feed(chunk);
-    if (fault !== null) throw new Error(`the gateway sent ${fault}`);
+    if (fault === null) return;
+    if (this.#name === "") this.#socket.destroy();
+    else throw new Error(`the gateway sent ${fault}`);
   }
 
   #ended(): void {

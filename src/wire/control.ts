@@ -78,6 +78,8 @@ export interface VmAddress {
   readonly slot: number;
   /** Of a unix socket. */
   readonly path: string;
+  /** What a link proves itself with: who finds the socket does not know it. */
+  readonly key: string;
 }
 
 export type LogLevel = "info" | "warn" | "error";

@@ -30,7 +30,10 @@ export const FrameType = {
   pong: 11,
   /** The VM takes no new streams on this link: it is being replaced. Stream 0. */
   drain: 12,
-  /** The first frame of the data thread on a link: its name, of which request ids are made (request-id.ts). Stream 0. */
+  /**
+   * The first frame of the data thread on a link: the key of the VM, and the link's name, of which request ids are made
+   * (request-id.ts). Stream 0.
+   */
   name: 13,
 } as const;
 

@@ -6,6 +6,8 @@ export interface VmStart {
   readonly app: string;
   /** Tells the VMs of a gateway apart. */
   readonly vm: number;
+  /** What links prove themselves with. */
+  readonly key: string;
   /** URL of the bundle. */
   readonly bundle: string;
   readonly concurrency: number;

@@ -1,12 +1,11 @@
 // The VMs that run one version of an app: starts them, replaces what ends, ends them all. Control thread.
 
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
 import { AppState, createAppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { Log } from "../log.ts";
 import type { Bundle } from "./bundler.ts";
+import type { Wrapping } from "./isolation.ts";
 import type { VmFolder } from "./vm-folder.ts";
 import { VmProcess } from "./vm-process.ts";
 
@@ -16,6 +15,7 @@ export interface PoolSetting {
   readonly plan: AppPlan;
   readonly bundle: Bundle;
   readonly folder: VmFolder;
+  readonly wrapping: Wrapping;
   /** Data threads. */
   readonly threads: number;
   readonly log: Log;
@@ -48,9 +48,9 @@ export class AppPool {
     this.#state = new AppState(shared, threads);
     this.#vms = new Array(slots).fill(null);
     this.spec = { ...plan.rules, pool: number, shared };
-    this.#bundleFile = join(folder.path, `app-${number}.mjs`);
-    writeFileSync(this.#bundleFile, bundle.code);
-    writeFileSync(`${this.#bundleFile}.map`, bundle.map);
+    const { user } = setting.wrapping;
+    this.#bundleFile = folder.write(`app-${number}.mjs`, bundle.code, user);
+    folder.write(`app-${number}.mjs.map`, bundle.map, user);
   }
 
   get serving(): VmAddress[] {
@@ -87,6 +87,7 @@ export class AppPool {
       program: folder.program,
       bundle: this.#bundleFile,
       socketPath: folder.socketPath(),
+      wrapping: this.#setting.wrapping,
       onLog: ({ level, message, fields }) =>
         log[level === "debug" ? "info" : level](
           { app: plan.rules.name, vm: vm.address.id, ...fields },

@@ -4,6 +4,7 @@ import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
 import type { Log } from "../log.ts";
 import { AppPool } from "./app-pool.ts";
 import { bundle } from "./bundler.ts";
+import { Isolations, type User } from "./isolation.ts";
 import { VmFolder } from "./vm-folder.ts";
 
 /** Pools that are ready to serve, before they do. */
@@ -18,11 +19,14 @@ export class Apps {
   readonly #onChange: (pool: AppPool) => void;
   #folder: VmFolder | null = null;
   #pools: readonly AppPool[] = [];
+  readonly #isolations: Isolations;
   #nextPool = 1;
   #nextVm = 1;
 
-  constructor(threads: number, log: Log, onChange: (pool: AppPool) => void) {
+  /** `runAs` is whom the gateway becomes, or null. `onChange`: other VMs of the pool serve than before. */
+  constructor(threads: number, log: Log, runAs: User | null, onChange: (pool: AppPool) => void) {
     this.#threads = threads;
+    this.#isolations = new Isolations(runAs);
     this.#log = log;
     this.#onChange = onChange;
   }
@@ -73,6 +77,7 @@ export class Apps {
       plan,
       bundle: built,
       folder: this.#folder!,
+      wrapping: this.#isolations.wrappingFor(plan),
       threads: this.#threads,
       log: this.#log,
       nextId: () => this.#nextVm++,

@@ -1,12 +1,14 @@
 // One VM as the control thread sees it: a process that is started, watched and ended. Control thread.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { pathToFileURL } from "node:url";
 import type { AppPlan } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { FromVm, ToVm, VmNumbers } from "../../wire/vm.ts";
+import type { Wrapping } from "./isolation.ts";
 
 export interface VmSetting {
   readonly id: number;
@@ -16,6 +18,7 @@ export interface VmSetting {
   readonly program: string;
   readonly bundle: string;
   readonly socketPath: string;
+  readonly wrapping: Wrapping;
   readonly onLog: (message: Extract<FromVm, { type: "log" }>) => void;
 }
 
@@ -37,8 +40,11 @@ export class VmProcess {
   constructor(setting: VmSetting) {
     const { id, slot, socketPath } = setting;
     this.#setting = setting;
-    this.address = { id, slot, path: socketPath };
-    const child = spawn(process.execPath, [...flagsOf(setting), setting.program], {
+    this.address = { id, slot, path: socketPath, key: randomBytes(16).toString("hex") };
+    const { prefix, user } = setting.wrapping;
+    const command = [...prefix, process.execPath, ...flagsOf(setting), setting.program];
+    const child = spawn(command[0]!, command.slice(1), {
+      ...user,
       cwd: "/",
       env: {},
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -87,6 +93,7 @@ export class VmProcess {
       type: "start",
       app: plan.rules.name,
       vm: id,
+      key: this.address.key,
       bundle: pathToFileURL(bundle).href,
       concurrency: plan.rules.concurrency,
       env: plan.env,

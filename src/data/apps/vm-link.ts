@@ -59,7 +59,7 @@ export class VmLink implements FrameSink {
     this.#socket.on("error", (error) => this.#end(error.message));
     this.#socket.on("close", () => this.#end("the VM closed its link"));
     this.writer = new FrameWriter(this.#socket);
-    this.writer.text(FrameType.name, 0, this.#name);
+    this.writer.text(FrameType.name, 0, address.key + this.#name);
   }
 
   /** Exchanges under way. */
