@@ -1,0 +1,66 @@
+// Takes a Response apart for the link: the light one without making anything, a native one (of fetch()) through its
+// attributes. VM processes.
+import { wasDecoded } from "./decoded.ts";
+import { FieldList } from "./field-list.ts";
+import type { BodyParts } from "./request-source.ts";
+import { bodyOf, isLight, linesOf } from "./response.ts";
+
+/** What leaves for the gateway. */
+export interface ResponseParts {
+  readonly status: number;
+  readonly statusText: string;
+  /** latin1 text, `name: value\r\n` for each field, `Set-Cookie` once for each cookie. */
+  readonly headerLines: string;
+  /** The pieces of a stream are whatever the app put in: they have to be checked when they are read. */
+  readonly body: BodyParts;
+  readonly webSocket: object | null;
+}
+
+/** Controls that the fetch standard lets pass and RFC 9110 section 5.5 does not. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+const UNSENDABLE = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+/** Uses the body up. Throws TypeError for a body that was used, and for what no HTTP message can hold. */
+export function partsOf(response: Response): ResponseParts {
+  const parts = isLight(response) ? partsOfLight(response) : partsOfNative(response);
+  if (parts.status === 0)
+    throw new TypeError("Cannot send an error response: expected a status from 100 to 599");
+  needSendable(parts.headerLines);
+  if (!(parts.body instanceof ReadableStream) || !wasDecoded(parts.body)) return parts;
+  return { ...parts, headerLines: withoutEncoding(parts.headerLines) };
+}
+
+/** Throws TypeError for header fields that no HTTP message can hold. */
+export function needSendable(headerLines: string): void {
+  if (!UNSENDABLE.test(headerLines)) return;
+  const line = headerLines.split("\r\n").find((line) => UNSENDABLE.test(line));
+  throw new TypeError(`Cannot send the header field ${JSON.stringify(line)}: expected no control characters`);
+}
+
+function partsOfLight(response: Parameters<typeof linesOf>[0]): ResponseParts {
+  return {
+    status: response.status,
+    statusText: response.statusText,
+    headerLines: linesOf(response),
+    body: bodyOf(response)?.take() ?? null,
+    webSocket: response.webSocket,
+  };
+}
+
+function partsOfNative(response: Response): ResponseParts {
+  const { status, statusText, body } = response;
+  if (body !== null && (response.bodyUsed || body.locked)) {
+    throw new TypeError("Body is unusable: Body has already been read");
+  }
+  let headerLines = "";
+  for (const [name, value] of response.headers) headerLines += `${name}: ${value}\r\n`;
+  return { status, statusText, headerLines, body, webSocket: null };
+}
+
+/** What fetch() has decoded leaves as it is now. */
+function withoutEncoding(headerLines: string): string {
+  const fields = FieldList.parse(headerLines);
+  fields.delete("content-encoding");
+  fields.delete("content-length");
+  return fields.lines();
+}
