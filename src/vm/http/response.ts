@@ -131,8 +131,9 @@ export class LightResponse {
     return this.#body?.used ?? false;
   }
 
+  /** Null for a native response too: those of fetch() inherit this. */
   get webSocket(): object | null {
-    return this.#webSocket;
+    return #webSocket in this ? this.#webSocket : null;
   }
 
   clone(): LightResponse {
