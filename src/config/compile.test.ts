@@ -190,7 +190,7 @@ test("a protocol without a balancer of its own has that of the route", () => {
 });
 
 test("the admin API is there when its section is, under either name, unless it is turned off", () => {
-  const admin = { host: "127.0.0.1", port: 9091, token: null, open: false, allowedHosts: [] };
+  const admin = { host: "127.0.0.1", port: 9091, token: null, open: false, closed: false, allowedHosts: [] };
   const cases: ReadonlyArray<readonly [string, AdminSpec | null]> = [
     ["admin:", admin],
     ["admin: { port: 0, open: true }", { ...admin, port: 0, open: true }],

@@ -62,6 +62,8 @@ export interface AdminSpec {
   readonly token: string | null;
   /** Changes need no token, on a loopback address. */
   readonly open: boolean;
+  /** Looking needs the token on a loopback address too: apps may reach it. */
+  readonly closed: boolean;
   /** Host names, in lower case, beside the address itself and `localhost`. */
   readonly allowedHosts: readonly string[];
 }
@@ -115,7 +117,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
         maxTtlMs: Math.max(config.resolver.max_ttl, config.resolver.min_ttl),
         timeoutMs: config.resolver.timeout,
       },
-      admin: compileAdmin(config.admin ?? config.grpc),
+      admin: compileAdmin(config),
     },
   };
 }
@@ -177,10 +179,12 @@ function compileOcsp({ ocsp }: Config["ssl"]): OcspSpec | null {
   return ocsp.enabled ? { responder: ocsp.responder ?? null, timeoutMs: ocsp.timeout } : null;
 }
 
-function compileAdmin(admin: Config["admin"]): AdminSpec | null {
+function compileAdmin(config: Config): AdminSpec | null {
+  const admin = config.admin ?? config.grpc;
   if (admin === undefined || !admin.enabled) return null;
   const { host, port, token = null, open, allowed_hosts: allowedHosts } = admin;
-  return { host, port, token, open, allowedHosts };
+  const closed = Object.values(config.apps).some(({ permissions: { net, run } }) => net || run);
+  return { host, port, token, open, closed, allowedHosts };
 }
 
 /** `parts` are the upstreams of a route that splits. */

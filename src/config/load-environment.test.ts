@@ -151,6 +151,7 @@ routing:
     port: 9091,
     token: "1234567890123456",
     open: false,
+    closed: false,
     allowedHosts: ["example.com"],
   });
   const { action } = snapshot.routes[0]!;

@@ -37,7 +37,10 @@ export function* relationProblems(root: SourceNode, files: PemFiles): Findings {
   if (grpc !== undefined && children.has("admin")) {
     yield atKey(grpc, 'cannot use "grpc" beside "admin": it is the older name of the same section');
   }
-  for (const name of ["admin", "grpc"]) yield* adminProblems(children.get(name));
+  for (const name of ["admin", "grpc"]) {
+    yield* adminProblems(children.get(name));
+    yield* opennessProblems(root, children.get(name));
+  }
 }
 
 function* listenerProblems(server: SourceNode | undefined): Findings {
@@ -108,6 +111,22 @@ function* adminProblems(admin: SourceNode | undefined): Findings {
   if (!admin.children.has("token") && !hasMisspelt(admin, ["token"])) {
     const message = `cannot use ${quote(text)} without "token": expected one, or a loopback address`;
     yield atValue(admin.children.get("host")!, message);
+  }
+}
+
+/** What is open to every user of this machine is open to the apps on it. */
+function* opennessProblems(root: SourceNode, admin: SourceNode | undefined): Findings {
+  const open = admin?.children.get("open");
+  if (open?.value !== true || admin?.children.get("enabled")?.value === false) return;
+  for (const [name, app] of entriesOf(root.children.get("apps"))) {
+    const permissions = app.children.get("permissions");
+    const reaching = ["net", "run"].find((one) => permissions?.children.get(one)?.value === true);
+    if (reaching === undefined) continue;
+    yield atValue(
+      open,
+      `cannot use true beside app "${name}", whose permission "${reaching}" lets it reach this address`,
+    );
+    return;
   }
 }
 

@@ -207,7 +207,7 @@ describe("the token", () => {
   });
 
   it("is not needed for a change where the admin API is open", async (t) => {
-    const { port } = await startAdmin(t, CONFIG, { open: true, token: null });
+    const { port } = await startAdmin(t, CONFIG, { open: true, closed: false, token: null });
     assert.equal((await post(port, "/api/v1/report", REPORT, "")).status, 200);
   });
 

@@ -18,6 +18,7 @@ export const SPEC: AdminSpec = {
   port: 0,
   token: TOKEN,
   open: false,
+  closed: false,
   allowedHosts: ["admin.example"],
 };
 const THREADS = 2;

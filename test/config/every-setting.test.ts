@@ -99,6 +99,7 @@ describe("a file with every setting", () => {
         port: 9999,
         token: "0123456789-abcdef",
         open: false,
+        closed: true,
         allowedHosts: ["admin.example.com", "fd00::1"],
       },
     });

@@ -27,7 +27,7 @@ export class Guard {
   /** `address` is the one that is listened on. Without a token, whatever needs one is refused. */
   constructor(spec: AdminSpec, address: string, token: string | null) {
     this.#names = new Set(["localhost", spec.host, ...spec.allowedHosts]);
-    this.#readsNeedToken = !isLoopback(address);
+    this.#readsNeedToken = spec.closed || !isLoopback(address);
     this.#writesNeedToken = this.#readsNeedToken || !spec.open;
     this.#tokenHash = token === null ? null : hashOf(Buffer.from(token));
   }
