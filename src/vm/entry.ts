@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import type { FromVm, ToVm, VmStart } from "../wire/vm.ts";
 import { loadApp } from "./app.ts";
 import { GatewayLink } from "./gateway-link.ts";
+import { installGlobals } from "./http/globals.ts";
 import { Numbers } from "./numbers.ts";
 import { Turns } from "./turns.ts";
 
@@ -15,6 +16,7 @@ const numbers = new Numbers();
 async function start(message: VmStart): Promise<void> {
   key = message.key;
   try {
+    installGlobals();
     const handler = await loadApp(message);
     turns = new Turns(handler, message.concurrency);
     post({ type: "ready" });

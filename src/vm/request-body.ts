@@ -2,8 +2,9 @@
 
 import { FrameType } from "../wire/frames.ts";
 import type { GatewayLink } from "./gateway-link.ts";
+import type { BodySource } from "./http/request-source.ts";
 
-export class RequestBody {
+export class RequestBody implements BodySource {
   /** Where all of it came with the head. */
   readonly whole: Uint8Array | null;
   readonly #link: GatewayLink;

@@ -12,19 +12,23 @@ export interface BodyWriter {
 }
 
 export class ResponseBody {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  /** Null where the body is at hand. */
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | null;
+  readonly #bytes: Uint8Array | null;
   readonly #writer: BodyWriter;
   #onCredit: (() => void) | null = null;
   #cancelled = false;
 
-  constructor(body: ReadableStream<Uint8Array>, writer: BodyWriter) {
-    this.#reader = body.getReader();
+  constructor(body: ReadableStream<Uint8Array> | Uint8Array, writer: BodyWriter) {
+    this.#reader = body instanceof Uint8Array ? null : body.getReader();
+    this.#bytes = body instanceof Uint8Array ? body : null;
     this.#writer = writer;
   }
 
   async start(): Promise<void> {
     try {
-      for (;;) {
+      if (this.#bytes !== null && !(await this.#send(this.#bytes))) return;
+      while (this.#reader !== null) {
         const { done, value } = await this.#reader.read();
         if (this.#cancelled) return;
         if (done) break;
@@ -47,7 +51,7 @@ export class ResponseBody {
   cancel(reason: unknown): void {
     this.#cancelled = true;
     this.onCredit();
-    this.#reader.cancel(reason).catch(() => {});
+    this.#reader?.cancel(reason).catch(() => {});
   }
 
   /** Returns false when nobody wants the rest. */

@@ -5,18 +5,32 @@
 
 import { inspect } from "node:util";
 import { readNumber } from "../wire/frame-reader.ts";
-import { FrameType, HEAD_ENDS, HEAD_PREFIX_BYTES, RESPONSE_WINDOW_BYTES } from "../wire/frames.ts";
+import {
+  FrameType,
+  HEAD_ENDS,
+  HEAD_PREFIX_BYTES,
+  MAX_PIECE_BYTES,
+  RESPONSE_WINDOW_BYTES,
+} from "../wire/frames.ts";
 import type { GatewayLink, LinkUser } from "./gateway-link.ts";
+import { requestOf } from "./http/request-of.ts";
+import type { RequestSource } from "./http/request-source.ts";
+import { partsOf, type ResponseParts } from "./http/response-parts.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody } from "./response-body.ts";
 import type { Turn } from "./turns.ts";
 
-export class Served implements LinkUser, Turn {
+export class Served implements LinkUser, Turn, RequestSource {
+  method = "";
+  url = "";
+  headerLines = "";
   readonly #link: GatewayLink;
   readonly #stream: number;
   #head = "";
-  #body: RequestBody | null = null;
+  body: RequestBody | null = null;
   #abort: AbortController | null = null;
+  /** Why nobody waits for the response any more. */
+  #reason: DOMException | null = null;
   #sending: ResponseBody | null = null;
   /** It has its turn: the handler runs. */
   #running = false;
@@ -35,8 +49,8 @@ export class Served implements LinkUser, Turn {
     if (!isWhole || end > bodyStart) {
       // A copy: the payload is gone after the call.
       const piece = Uint8Array.prototype.slice.call(bytes, bodyStart, end);
-      this.#body = new RequestBody(this.#link, this.#stream, isWhole ? piece : null);
-      if (!isWhole && piece.length > 0) this.#body.add(piece);
+      this.body = new RequestBody(this.#link, this.#stream, isWhole ? piece : null);
+      if (!isWhole && piece.length > 0) this.body.add(piece);
     }
     this.#link.turns.enter(this);
   }
@@ -67,10 +81,10 @@ export class Served implements LinkUser, Turn {
   onFrame(type: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case FrameType.body:
-        this.#body?.add(Uint8Array.prototype.slice.call(bytes, start, end));
+        this.body?.add(Uint8Array.prototype.slice.call(bytes, start, end));
         break;
       case FrameType.end:
-        this.#body?.end();
+        this.body?.end();
         break;
       case FrameType.credit:
         this.#credit += readNumber(bytes, start);
@@ -110,31 +124,22 @@ export class Served implements LinkUser, Turn {
     this.#sent();
   }
 
+  signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#reason !== null) this.#abort.abort(this.#reason);
+    return this.#abort.signal;
+  }
+
   // ---- answering ----
 
   #request(): Request {
     const head = this.#head;
     const space = head.indexOf(" ");
     const lineEnd = head.indexOf("\n");
-    const clientEnd = head.indexOf("\n", lineEnd + 1);
-    const headers: [string, string][] = [];
-    for (const line of head.slice(clientEnd + 1).split("\r\n")) {
-      const colon = line.indexOf(":");
-      if (colon > 0) headers.push([line.slice(0, colon), line.slice(colon + 2)]);
-    }
-    this.#abort = new AbortController();
-    const body = this.#body;
-    const init = { method: head.slice(0, space), headers, signal: this.#abort.signal };
-    const url = head.slice(space + 1, lineEnd);
-    if (body === null) return new Request(url, init);
-    const stream = new ReadableStream({
-      pull: async (controller) => {
-        const piece = await body.read();
-        if (piece === null) controller.close();
-        else controller.enqueue(piece);
-      },
-    });
-    return new Request(url, { ...init, body: stream, duplex: "half" } as RequestInit);
+    this.method = head.slice(0, space);
+    this.url = head.slice(space + 1, lineEnd);
+    this.headerLines = head.slice(head.indexOf("\n", lineEnd + 1) + 1);
+    return requestOf(this);
   }
 
   #answer(response: unknown): void {
@@ -143,18 +148,49 @@ export class Served implements LinkUser, Turn {
       this.#invalid(`the handler returned ${inspect(response, { depth: 0 })}: expected a Response`);
       return;
     }
-    let lines = "";
-    for (const [name, value] of response.headers) lines += `${name}: ${value}\r\n`;
-    const head = `HTTP/1.1 ${response.status} ${response.statusText}\r\n${lines}\r\n`;
-    if (response.body === null || this.#head.startsWith("HEAD ")) {
-      this.#link.writer.head(this.#stream, head, null, true);
-      this.#sent();
+    let parts: ResponseParts;
+    try {
+      parts = partsOf(response);
+    } catch (error) {
+      this.#fail(error);
       return;
     }
+    const start = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n${parts.headerLines}`;
+    const { body } = parts;
+    if (body === null) this.#sendWhole(`${start}\r\n`, null);
+    else if (!(body instanceof ReadableStream)) this.#sendKnown(start, body);
+    else if (this.method === "HEAD") {
+      this.#sendWhole(`${start}\r\n`, null);
+      body.cancel().catch(() => {});
+    } else this.#sendPieces(`${start}\r\n`, body);
+  }
+
+  #sendWhole(head: string, body: string | Uint8Array | null): void {
+    this.#link.writer.head(this.#stream, head, body, true);
+    this.#sent();
+  }
+
+  /** Piece by piece, at the pace of the client. */
+  #sendPieces(head: string, body: ReadableStream<Uint8Array> | Uint8Array): void {
     this.#link.writer.head(this.#stream, head, null, false);
     this.#release();
-    this.#sending = new ResponseBody(response.body, this);
+    this.#sending = new ResponseBody(body, this);
     this.#sending.start();
+  }
+
+  /** A body that is at hand: a short one goes with its head. */
+  #sendKnown(start: string, body: string | Uint8Array): void {
+    const isHead = this.method === "HEAD";
+    if (!isHead && body.length <= MAX_PIECE_BYTES / 3) {
+      this.#sendWhole(`${start}\r\n`, body);
+      return;
+    }
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    // Where the app says how long it is, that has to be true.
+    const known = /^content-length:/im.test(start) ? "" : `content-length: ${bytes.length}\r\n`;
+    const head = `${start}${known}\r\n`;
+    if (isHead) this.#sendWhole(head, null);
+    else this.#sendPieces(head, bytes);
   }
 
   #invalid(message: string): void {
@@ -178,8 +214,9 @@ export class Served implements LinkUser, Turn {
     if (this.#over) return;
     this.#over = true;
     const error = new DOMException(why, "AbortError");
-    this.#body?.fail(error);
+    this.body?.fail(error);
     this.#sending?.cancel(error);
+    this.#reason = error;
     this.#abort?.abort(error);
     if (!this.#link.turns.giveUp(this)) this.#release();
   }

@@ -17,6 +17,8 @@ export default {
         return new Response(request.body, { headers: { "X-Length": request.headers.get("content-length") ?? "none" } });
       case "/text":
         return new Response((await request.text()).toUpperCase());
+      case "/long":
+        return new Response("ü".repeat(100_000));
       case "/cookies":
         return new Response(null, { status: 204, headers: [["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]] });
       case "/throw":
@@ -77,6 +79,23 @@ describe("a route with an app", () => {
     });
     const response = await fetch(url("/text"), { method: "POST", body, duplex: "half" });
     assert.equal(await response.text(), "ONE TWO THREE");
+  });
+
+  it("says how long a body is that is at hand", async () => {
+    for (const [path, length] of [
+      ["/json", null],
+      ["/long", "200000"],
+    ] as const) {
+      for (const method of ["GET", "HEAD"]) {
+        const response = await fetch(url(path), { method });
+        const body = await response.arrayBuffer();
+        assert.equal(
+          response.headers.get("content-length"),
+          length ?? String(body.byteLength || response.headers.get("content-length")),
+        );
+        if (method === "GET") assert.equal(String(body.byteLength), response.headers.get("content-length"));
+      }
+    }
   });
 
   it("keeps cookies apart", async () => {
