@@ -1,10 +1,11 @@
 // The way of an exchange: route, policies, action, and exactly one end, with its log line and its counts.
 
+import { AppFault } from "../core/app-fault.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Exchange } from "../core/exchange.ts";
 import { HeaderList } from "../core/headers.ts";
-import { reasonPhrase } from "../core/status.ts";
 import type { Route } from "./actions/route.ts";
+import { errorBody } from "./error-body.ts";
 import { identifyClient } from "./forwarded.ts";
 import { type Policy, Step } from "./policies/policy.ts";
 import type { ThreadContext } from "./thread-context.ts";
@@ -95,21 +96,13 @@ export function failExchange(exchange: Exchange, error: GatewayError, headers = 
     return;
   }
   const wantsHtml = request.headers.find("accept")?.includes("text/html") === true;
-  const body = Buffer.from(wantsHtml ? htmlBody(error.status) : jsonBody(error));
-  headers.add("Content-Type", wantsHtml ? "text/html; charset=utf-8" : "application/json");
+  const { type, text } = errorBody(error, wantsHtml);
+  const body = Buffer.from(text);
+  headers.add("Content-Type", type);
+  const requestId = AppFault.of(error.cause)?.requestId ?? "";
+  if (requestId !== "") headers.add("X-Request-Id", requestId);
   if (error.status === 503) headers.add("Retry-After", RETRY_AFTER_SECONDS);
   client.sendHead({ status: error.status, reason: "", headers, bodyLength: body.length }, body, true);
-}
-
-/** The client is told what happened, not where: names and addresses of backends stay in the log. */
-function jsonBody(error: GatewayError): string {
-  const message = error.source === "client" ? error.message : reasonPhrase(error.status);
-  return `${JSON.stringify({ error: { code: error.code, status: error.status, message } })}\n`;
-}
-
-function htmlBody(status: number): string {
-  const title = `${status} ${reasonPhrase(status)}`;
-  return `<!doctype html>\n<html lang="en"><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`;
 }
 
 /** Called by the client's side once for every exchange, whether it ended well, badly or not at all. */

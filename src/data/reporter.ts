@@ -1,5 +1,6 @@
 // Tells the control thread's log what went wrong on a data thread, without letting a storm of failures fill it.
 
+import { AppFault, type AppFaultFields } from "../core/app-fault.ts";
 import type { GatewayError } from "../core/errors.ts";
 import type { Exchange } from "../core/exchange.ts";
 import type { FromDataThread, LogLevel } from "../wire/control.ts";
@@ -46,8 +47,12 @@ export class Reporter {
     };
     if (exchange.upstream !== "") fields["upstream"] = exchange.upstream;
     if (exchange.backend !== "") fields["backend"] = exchange.backend;
-    Object.assign(fields, stackOf(error));
-    this.report(error.source === "gateway" ? "error" : "warn", error.code, error.message, fields);
+    const fault = AppFault.of(error.cause);
+    if (fault === null) Object.assign(fields, stackOf(error));
+    else addFault(fields, fault);
+    const level = error.source === "gateway" || error.status === 500 ? "error" : "warn";
+    const kind = fault === null ? error.code : `${error.code} of app "${fault.app}"`;
+    this.report(level, kind, error.message, fields);
   }
 
   /** An error outside of any exchange. */
@@ -78,6 +83,16 @@ export class Reporter {
   #write(level: LogLevel, message: string, fields: LogFields): void {
     this.#post({ type: "log", level, message, fields });
   }
+}
+
+function addFault(
+  fields: Record<string, string | number>,
+  { app, vm, requestId, stack }: AppFaultFields,
+): void {
+  fields["app"] = app;
+  if (vm > 0) fields["vm"] = vm;
+  if (requestId !== "") fields["request"] = requestId;
+  if (stack !== "") fields["stack"] = stack;
 }
 
 /** Where a bug is. What backends do has no stack worth reading. */

@@ -3,7 +3,6 @@
 //   begin ─▶ (queued) ─▶ run ─▶ answer ─▶ sent
 //              └──────────┴───────┴─ aborted: the data thread does not want it any more
 
-import { inspect } from "node:util";
 import { readNumber } from "../wire/frame-reader.ts";
 import {
   FrameType,
@@ -12,6 +11,7 @@ import {
   MAX_PIECE_BYTES,
   RESPONSE_WINDOW_BYTES,
 } from "../wire/frames.ts";
+import { type Failure, failureOf, textOf } from "./failure.ts";
 import type { GatewayLink, LinkUser } from "./gateway-link.ts";
 import { requestOf } from "./http/request-of.ts";
 import type { RequestSource } from "./http/request-source.ts";
@@ -119,9 +119,7 @@ export class Served implements LinkUser, Turn, RequestSource {
 
   /** The body broke off. */
   breakOff(error: unknown): void {
-    if (this.#over) return;
-    this.#link.writer.text(FrameType.abort, this.#stream, `failed\n${messageOf(error)}`);
-    this.#sent();
+    if (!this.#over) this.#giveUp("failed", failureOf(error));
   }
 
   signal(): AbortSignal {
@@ -145,7 +143,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   #answer(response: unknown): void {
     if (this.#over) return;
     if (!(response instanceof Response)) {
-      this.#invalid(`the handler returned ${inspect(response, { depth: 0 })}: expected a Response`);
+      this.#invalid(`the handler returned ${textOf(response)}: expected a Response`);
       return;
     }
     let parts: ResponseParts;
@@ -194,8 +192,11 @@ export class Served implements LinkUser, Turn, RequestSource {
   }
 
   #invalid(message: string): void {
-    if (this.#over) return;
-    this.#link.writer.text(FrameType.abort, this.#stream, `invalid\n${message}`);
+    if (!this.#over) this.#giveUp("invalid", { message, stack: "" });
+  }
+
+  #giveUp(code: "failed" | "invalid", { message, stack }: Failure): void {
+    this.#link.writer.text(FrameType.abort, this.#stream, `${code}\n${message}\0${stack}`);
     this.#sent();
   }
 
@@ -231,8 +232,4 @@ export class Served implements LinkUser, Turn, RequestSource {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

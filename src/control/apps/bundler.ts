@@ -1,7 +1,10 @@
 // Makes one file of an app's entry and all that it imports. Control thread.
 
 import { createHash } from "node:crypto";
+import { pathToFileURL } from "node:url";
 import { type BuildFailure, build, formatMessages } from "esbuild";
+import type { ReadFile } from "../../config/pem-files.ts";
+import { PLACES, sources } from "./bundle-sources.ts";
 
 export interface Bundle {
   /** The same for the same code. */
@@ -9,23 +12,29 @@ export interface Bundle {
   /** JavaScript, a module. */
   readonly code: Uint8Array;
   readonly map: Uint8Array;
-  /** What it was made of: absolute paths. */
-  readonly inputs: readonly string[];
+  /** What it was made of, each as it was before it was read: absolute paths. */
+  readonly inputs: readonly ReadFile[];
 }
 
-/** Packages in CommonJS ask for `require`, which a module has not. */
-const REQUIRE =
-  'import { createRequire as $require } from "node:module"; const require = $require(import.meta.url);';
+/** Why there is no bundle: file, line and the code around it. */
+export class BuildError extends Error {
+  readonly inputs: readonly ReadFile[];
 
-/** Rejects with an error that shows file, line and the code around it. */
+  constructor(message: string, inputs: readonly ReadFile[]) {
+    super(message);
+    this.inputs = inputs;
+  }
+}
+
+/** Rejects with a BuildError. */
 export async function bundle(entry: string): Promise<Bundle> {
+  const inputs = new Map<string, ReadFile>();
   try {
-    const { outputFiles, metafile } = await build({
+    const { outputFiles } = await build({
       entryPoints: [entry],
       outfile: "app.mjs",
       bundle: true,
       write: false,
-      metafile: true,
       platform: "node",
       format: "esm",
       target: "node24",
@@ -33,16 +42,31 @@ export async function bundle(entry: string): Promise<Bundle> {
       sourcesContent: true,
       absWorkingDir: "/",
       logLevel: "silent",
-      banner: { js: REQUIRE },
+      banner: { js: requireFor(entry) },
+      define: PLACES,
+      plugins: [sources(inputs)],
     });
     const code = outputFiles.find(({ path }) => path.endsWith(".mjs"))!.contents;
-    const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.contents;
+    const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.text;
     const id = createHash("sha256").update(code).digest("hex").slice(0, 16);
-    return { id, code, map, inputs: Object.keys(metafile.inputs).map((path) => `/${path}`) };
+    return { id, code, map: withUrls(map), inputs: [...inputs.values()] };
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
     const messages = await formatMessages(errors, { kind: "error", color: false });
-    throw new Error(`Cannot build "${entry}":\n${messages.join("\n")}`);
+    throw new BuildError(`Cannot build "${entry}":\n${messages.join("\n").trimEnd()}`, [...inputs.values()]);
   }
+}
+
+/** Packages in CommonJS ask for `require`, which a module has not. */
+function requireFor(entry: string): string {
+  const from = JSON.stringify(pathToFileURL(entry).href);
+  return `import { createRequire as $require } from "node:module"; const require = $require(${from});`;
+}
+
+/** Stack traces show the paths of the sources: as URLs, whatever characters are in them. */
+function withUrls(map: string): Uint8Array {
+  const parsed = JSON.parse(map) as { sources: string[] };
+  const sources = parsed.sources.map((path) => pathToFileURL(`/${path}`).href);
+  return Buffer.from(JSON.stringify({ ...parsed, sources }));
 }

@@ -6,8 +6,9 @@
 //                   wait for one that serves
 
 import type { AppActionSpec, AppSpec } from "../../config/snapshot.ts";
+import { AppFault } from "../../core/app-fault.ts";
 import { Timed } from "../../core/deadlines.ts";
-import { GatewayError } from "../../core/errors.ts";
+import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import { type Action, type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
 import { readNumber } from "../../wire/frame-reader.ts";
@@ -298,14 +299,15 @@ export class AppRun extends Timed implements Action, StreamUser {
 
   /** The handler failed. The text begins with the code of the error. */
   #onAbort(text: string): void {
-    const [code, message] = splitOnce(text);
-    this.#fail(code === "invalid" ? "app_response_invalid" : "app_failed", message);
+    const [code, rest] = splitOnce(text, "\n");
+    const [message, stack] = splitOnce(rest, "\0");
+    this.#fail(code === "invalid" ? "app_response_invalid" : "app_failed", message, stack);
   }
 
   onLinkEnded(why: string): void {
-    const link = this.#link;
-    this.#link = null;
     if (this.#queued && this.#endSent) {
+      const link = this.#link;
+      this.#link = null;
       this.#queued = false;
       this.#endSent = false;
       this.#dispatch(link);
@@ -337,10 +339,19 @@ export class AppRun extends Timed implements Action, StreamUser {
     else this.#fail("app_response_stalled", `nothing of the response within ${this.#idleMs} ms`);
   }
 
-  #fail(code: ConstructorParameters<typeof GatewayError>[0], message: string): void {
+  #fail(code: ErrorCode, message: string, stack = ""): void {
+    const { name, detailedErrors } = this.#route.app;
+    const link = this.#link;
+    const fault = new AppFault({
+      app: name,
+      vm: link === null ? 0 : link.address.id,
+      requestId: link === null ? "" : link.requestId(this.#stream),
+      stack,
+      isDetailed: detailedErrors,
+    });
     this.#exchange.action = null;
     this.#letGo(code);
-    failExchange(this.#exchange, new GatewayError(code, message));
+    failExchange(this.#exchange, new GatewayError(code, message, fault));
   }
 
   #letGo(why: string): void {
@@ -361,7 +372,7 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 }
 
-function splitOnce(text: string): [first: string, rest: string] {
-  const at = text.indexOf("\n");
+function splitOnce(text: string, separator: string): [first: string, rest: string] {
+  const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
