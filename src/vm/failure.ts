@@ -11,6 +11,7 @@ export interface Failure {
 
 const MOST_MESSAGE = 2000;
 const MOST_STACK = 16_000;
+const MOST_CAUSES = 5;
 
 /** Calls of the program that runs the app, and of Node: nobody looks for a mistake there. */
 const OTHERS = [`${process.argv[1]}:`, "node:internal/"];
@@ -39,10 +40,16 @@ function described(thrown: unknown): Failure {
   return { message: cut(`${textOf(thrown)} was thrown: expected an Error`, MOST_MESSAGE), stack: "" };
 }
 
-/** With its causes and what else it has, as Node shows errors. */
-function stackOf(error: Error): string {
-  const lines = inspect(error).split("\n");
-  return cut(lines.filter((line) => !OTHERS.some((other) => line.includes(other))).join("\n"), MOST_STACK);
+/** With what caused it. */
+function stackOf(error: Error, depth = 0): string {
+  const lines = String(error.stack).split("\n");
+  let text = lines.filter((line) => !OTHERS.some((other) => line.includes(other))).join("\n");
+  const causes = error instanceof AggregateError ? error.errors : [];
+  for (const cause of [error.cause, ...causes]) {
+    if (cause === undefined || depth === MOST_CAUSES || text.length > MOST_STACK) continue;
+    text += `\nCaused by: ${cause instanceof Error ? stackOf(cause, depth + 1) : textOf(cause)}`;
+  }
+  return cut(text, MOST_STACK);
 }
 
 /** A value in a line. */

@@ -150,7 +150,7 @@ export class Served implements LinkUser, Turn, RequestSource {
     try {
       parts = partsOf(response);
     } catch (error) {
-      this.#fail(error);
+      this.#invalid(`the handler returned a Response that cannot be sent: ${failureOf(error).message}`);
       return;
     }
     const start = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n${parts.headerLines}`;

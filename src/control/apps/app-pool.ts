@@ -4,7 +4,7 @@ import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
 import { AppState, createAppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { Log } from "../log.ts";
-import type { Bundle } from "./bundler.ts";
+import { type Bundle, mappedBy } from "./bundler.ts";
 import type { Wrapping } from "./isolation.ts";
 import type { VmFolder } from "./vm-folder.ts";
 import { VmProcess } from "./vm-process.ts";
@@ -49,8 +49,9 @@ export class AppPool {
     this.#vms = new Array(slots).fill(null);
     this.spec = { ...plan.rules, pool: number, shared };
     const { user } = setting.wrapping;
-    this.#bundleFile = folder.write(`app-${number}.mjs`, bundle.code, user);
-    folder.write(`app-${number}.mjs.map`, bundle.map, user);
+    const mapName = `app-${number}.mjs.map`;
+    this.#bundleFile = folder.write(`app-${number}.mjs`, mappedBy(bundle.code, mapName), user);
+    folder.write(mapName, bundle.map, user);
   }
 
   get serving(): VmAddress[] {

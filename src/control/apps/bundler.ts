@@ -38,8 +38,10 @@ export async function bundle(entry: string): Promise<Bundle> {
       platform: "node",
       format: "esm",
       target: "node24",
-      sourcemap: "linked",
+      sourcemap: "external",
       sourcesContent: true,
+      // Stack traces show whole paths.
+      sourceRoot: "file:///",
       absWorkingDir: "/",
       logLevel: "silent",
       banner: { js: requireFor(entry) },
@@ -47,9 +49,9 @@ export async function bundle(entry: string): Promise<Bundle> {
       plugins: [sources(inputs)],
     });
     const code = outputFiles.find(({ path }) => path.endsWith(".mjs"))!.contents;
-    const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.text;
+    const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.contents;
     const id = createHash("sha256").update(code).digest("hex").slice(0, 16);
-    return { id, code, map: withUrls(map), inputs: [...inputs.values()] };
+    return { id, code, map, inputs: [...inputs.values()] };
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
@@ -58,15 +60,13 @@ export async function bundle(entry: string): Promise<Bundle> {
   }
 }
 
+/** The code of a bundle with the name of the file that has its map. */
+export function mappedBy(code: Uint8Array, mapName: string): Uint8Array {
+  return Buffer.concat([code, Buffer.from(`//# sourceMappingURL=${mapName}\n`)]);
+}
+
 /** Packages in CommonJS ask for `require`, which a module has not. */
 function requireFor(entry: string): string {
   const from = JSON.stringify(pathToFileURL(entry).href);
   return `import { createRequire as $require } from "node:module"; const require = $require(${from});`;
-}
-
-/** Stack traces show the paths of the sources: as URLs, whatever characters are in them. */
-function withUrls(map: string): Uint8Array {
-  const parsed = JSON.parse(map) as { sources: string[] };
-  const sources = parsed.sources.map((path) => pathToFileURL(`/${path}`).href);
-  return Buffer.from(JSON.stringify({ ...parsed, sources }));
 }
