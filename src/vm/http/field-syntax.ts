@@ -3,16 +3,16 @@
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** A value that needs no second look: nothing to trim, nothing to refuse, nothing that the wire would refuse. */
 const PLAIN_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
+const SPACE = "\t\n\r ";
 const FORBIDDEN = /[\0\r\n]/;
-const SPACE_AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** Whether the field can stand in a message: RFC 9110 section 5.5 refuses controls that the fetch standard lets pass. */
-export function isSendable(value: string): boolean {
-  return PLAIN_VALUE.test(value);
+/** Whether both are what they have to be, as they are: nearly always. */
+export function isPlainField(name: unknown, value: unknown): boolean {
+  return typeof name === "string" && typeof value === "string" && TOKEN.test(name) && PLAIN_VALUE.test(value);
 }
 
 /** `value` as a string of characters up to U+00FF. Throws TypeError. */
@@ -40,10 +40,20 @@ export function fieldName(name: unknown, operation: string): string {
   throw new TypeError(`${operation}: "${text}" is an invalid header name.`);
 }
 
-/** The value without space around it. Throws TypeError. */
-export function fieldValue(value: unknown, operation: string): string {
-  if (typeof value === "string" && PLAIN_VALUE.test(value)) return value;
-  const text = byteString(value, `${operation}: value`).replace(SPACE_AROUND, "");
-  if (!FORBIDDEN.test(text)) return text;
+/** Name and value as text, the value without space around it. In the order of the native class. Throws TypeError. */
+export function readField(name: unknown, value: unknown, operation: string): [name: string, value: string] {
+  const nameText = byteString(name, `${operation}: name`);
+  const text = trimmed(byteString(value, `${operation}: value`));
+  fieldName(nameText, operation);
+  if (!FORBIDDEN.test(text)) return [nameText, text];
   throw new TypeError(`${operation}: "${text}" is an invalid header value.`);
+}
+
+/** By hand: a regular expression for the end takes the square of the spaces inside. */
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (end > start && SPACE.includes(text[end - 1]!)) end--;
+  while (end > start && SPACE.includes(text[start]!)) start++;
+  return text.slice(start, end);
 }

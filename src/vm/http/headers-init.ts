@@ -1,6 +1,6 @@
 // Reads what `new Headers(init)` and the `headers` of an init were given: pairs, a record, or other Headers. VM processes.
 import type { FieldList } from "./field-list.ts";
-import { byteString, fieldName, fieldValue } from "./field-syntax.ts";
+import { byteString, isPlainField, readField } from "./field-syntax.ts";
 
 const OPERATION = "Headers.append";
 
@@ -21,8 +21,7 @@ function fillFromRecord(list: FieldList, record: Record<string, unknown>): void 
   const [symbol] = Object.getOwnPropertySymbols(record);
   if (symbol !== undefined) byteString(symbol, `Key ${String(symbol)} in init`);
   for (const name of Object.keys(record)) {
-    const value = fieldValue(record[name], OPERATION);
-    list.append(fieldName(name, OPERATION), value);
+    appendTo(list, name, record[name]);
   }
 }
 
@@ -36,8 +35,7 @@ function fillFromPairs(list: FieldList, init: Iterable<unknown>): void {
         `Headers constructor: expected name/value pair to be length 2, found ${pair.length}.`,
       );
     }
-    const value = fieldValue(pair[1], OPERATION);
-    list.append(fieldName(pair[0], OPERATION), value);
+    appendTo(list, pair[0], pair[1]);
   }
 }
 
@@ -47,4 +45,9 @@ function pairOf(entry: unknown, index: number): string[] {
     throw new TypeError(`Headers constructor: init[${index}] (${String(entry)}) is not iterable.`);
   }
   return Array.from(entry as Iterable<unknown>, (part) => byteString(part, `init[${index}]`));
+}
+
+function appendTo(list: FieldList, name: unknown, value: unknown): void {
+  if (isPlainField(name, value)) list.append(name as string, value as string);
+  else list.append(...readField(name, value, OPERATION));
 }

@@ -3,7 +3,7 @@
 import { formatWithOptions, type InspectOptions, inspect } from "node:util";
 import { markAsUncloneable } from "node:worker_threads";
 import { FieldList } from "./field-list.ts";
-import { byteString, fieldName, fieldValue, isToken } from "./field-syntax.ts";
+import { fieldName, isPlainField, isToken, readField } from "./field-syntax.ts";
 import { fill } from "./headers-init.ts";
 import { type FieldIterator, iterate } from "./headers-iterator.ts";
 import { needArguments, presentAs } from "./web-class.ts";
@@ -21,11 +21,13 @@ export class LightHeaders {
       this.#immutable = immutable;
       return;
     }
-    this.#list = new FieldList();
     this.#immutable = false;
-    if (init === undefined) return;
-    if (typeof init === "object" && init !== null && #list in init) init.#list.copyTo(this.#list);
-    else fill(this.#list, init);
+    if (typeof init === "object" && init !== null && #list in init) {
+      this.#list = init.#list.copy();
+      return;
+    }
+    this.#list = new FieldList();
+    if (init !== undefined) fill(this.#list, init);
   }
 
   static listOf(headers: LightHeaders): FieldList {
@@ -38,10 +40,11 @@ export class LightHeaders {
 
   append(name: string, value: string): void {
     needArguments(arguments.length, 2, "Headers.append");
-    const text = byteString(name, "Headers.append: name");
-    const trimmed = fieldValue(value, "Headers.append");
-    fieldName(text, "Headers.append");
-    this.#change().append(text, trimmed);
+    if (isPlainField(name, value)) this.#change().append(name, value);
+    else {
+      const [nameText, text] = readField(name, value, "Headers.append");
+      this.#change().append(nameText, text);
+    }
   }
 
   delete(name: string): void {
@@ -62,10 +65,11 @@ export class LightHeaders {
 
   set(name: string, value: string): void {
     needArguments(arguments.length, 2, "Headers.set");
-    const text = byteString(name, "Headers.set: name");
-    const trimmed = fieldValue(value, "Headers.set");
-    fieldName(text, "Headers.set");
-    this.#change().set(text, trimmed);
+    if (isPlainField(name, value)) this.#change().set(name, value);
+    else {
+      const [nameText, text] = readField(name, value, "Headers.set");
+      this.#change().set(nameText, text);
+    }
   }
 
   getSetCookie(): string[] {

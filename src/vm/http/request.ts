@@ -100,7 +100,7 @@ export class LightRequest {
   }
 
   get headers(): LightHeaders {
-    this.#headers ??= new LightHeaders(FieldList.parse(this.#lines));
+    this.#headers ??= new LightHeaders(new FieldList(this.#lines));
     return this.#headers;
   }
 
@@ -207,9 +207,7 @@ export class LightRequest {
       this.#lines = base.#lines;
       return;
     }
-    const fields = new FieldList();
-    listOf(base.#headers).copyTo(fields);
-    this.#headers = new LightHeaders(fields);
+    this.#headers = new LightHeaders(listOf(base.#headers).copy());
   }
 
   #setBody(init: Record<string, unknown>, base: LightRequest | null): void {

@@ -59,7 +59,7 @@ function partsOfNative(response: Response): ResponseParts {
 
 /** What fetch() has decoded leaves as it is now. */
 function withoutEncoding(headerLines: string): string {
-  const fields = FieldList.parse(headerLines);
+  const fields = new FieldList(headerLines);
   fields.delete("content-encoding");
   fields.delete("content-length");
   return fields.lines();

@@ -119,7 +119,7 @@ export class LightResponse {
   }
 
   get headers(): LightHeaders {
-    this.#headers ??= new LightHeaders(FieldList.parse(this.#lines));
+    this.#headers ??= new LightHeaders(new FieldList(this.#lines));
     return this.#headers;
   }
 
@@ -147,9 +147,7 @@ export class LightResponse {
     clone.#type = this.#type;
     clone.#body = this.#body?.clone() ?? null;
     if (this.#headers !== null) {
-      const fields = new FieldList();
-      listOf(this.#headers).copyTo(fields);
-      clone.#headers = new LightHeaders(fields, isImmutable(this.#headers));
+      clone.#headers = new LightHeaders(listOf(this.#headers).copy(), isImmutable(this.#headers));
     }
     return clone;
   }
