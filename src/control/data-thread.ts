@@ -19,6 +19,10 @@ export class DataThread {
   readonly index: number;
   readonly #worker: Worker;
   readonly #log: Log;
+  /** `fault`: null where the VM closed its link. */
+  readonly #onLinkLost: (vm: number, fault: string | null) => void;
+  /** Who waits for `vms-taken`, in the order of the questions. */
+  readonly #vmsTold: (() => void)[] = [];
   /** Who waits for an answer of that type. */
   readonly #waiting = new Map<FromDataThread["type"], (message: FromDataThread) => void>();
   /** It serves: from the first snapshot that it activated to its end. */
@@ -26,9 +30,10 @@ export class DataThread {
   /** Resolves when the worker ended, with the error that ended it or null. */
   readonly ended: Promise<Error | null>;
 
-  constructor(data: DataThreadData, log: Log) {
+  constructor(data: DataThreadData, log: Log, onLinkLost: (vm: number, fault: string | null) => void) {
     this.index = data.index;
     this.#log = log;
+    this.#onLinkLost = onLinkLost;
     const worker = new Worker(ENTRY, { workerData: data, name: `data thread ${data.index}` });
     worker.on("message", (message: FromDataThread) => this.#receive(message));
     this.ended = new Promise((resolve) => {
@@ -78,8 +83,11 @@ export class DataThread {
     this.#send({ type: "tls", tls });
   }
 
-  serveVms(pool: number, vms: readonly VmAddress[]): void {
-    this.#send({ type: "vms", pool, vms });
+  /** Resolves when the thread goes by it, or ended. `down`: why nothing serves, or null. */
+  async serveVms(pool: number, vms: readonly VmAddress[], down: string | null): Promise<void> {
+    const told = new Promise<void>((resolve) => this.#vmsTold.push(resolve));
+    this.#send({ type: "vms", pool, vms, down });
+    await Promise.race([told, this.ended]);
   }
 
   roomMade(upstream: string): void {
@@ -119,6 +127,14 @@ export class DataThread {
   #receive(message: FromDataThread): void {
     if (message.type === "log") {
       this.#log[message.level](message.fields, message.message);
+      return;
+    }
+    if (message.type === "vms-taken") {
+      this.#vmsTold.shift()?.();
+      return;
+    }
+    if (message.type === "link-lost") {
+      this.#onLinkLost(message.vm, message.fault);
       return;
     }
     const resolve = this.#waiting.get(message.type);

@@ -125,7 +125,12 @@ export class Gateway {
     this.#health = new Health(log, (upstream) => {
       for (const thread of this.#threads) thread.roomMade(upstream);
     });
-    this.#apps = new Apps(this.workers, log, runAs, (pool) => this.#tellVms(pool));
+    this.#apps = new Apps({
+      threads: this.workers,
+      log,
+      runAs,
+      onChange: (pool) => this.#tellVms(pool),
+    });
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
     this.#clients = createClientCounts(this.workers, mostClients);
@@ -219,7 +224,7 @@ export class Gateway {
       await this.#switch(settled, names, apps);
     } catch (error) {
       names.stop();
-      if (apps !== null) this.#apps.discard(apps);
+      if (apps !== null) await this.#apps.discard(apps);
       await admin?.discard();
       throw error;
     }
@@ -259,7 +264,7 @@ export class Gateway {
     const version = this.#snapshot.version + 1;
     const upstreams = live.map(({ spec }) => spec);
     const snapshot: Snapshot = { ...plan, ...limits.specs, version, upstreams, apps: apps.specs };
-    for (const pool of apps.pools) this.#tellVms(pool);
+    for (const pool of apps.pools) void this.#tellVms(pool);
     const problems = await Promise.all(this.#threads.map((thread) => thread.prepare(snapshot)));
     const problem = problems.find((found) => found !== null);
     if (problem != null) {
@@ -276,8 +281,8 @@ export class Gateway {
     this.#health.update(this.#upstreams.live);
   }
 
-  #tellVms({ spec, serving }: AppPool): void {
-    for (const thread of this.#threads) thread.serveVms(spec.pool, serving);
+  #tellVms({ spec, serving, down }: AppPool): Promise<unknown> {
+    return Promise.all(this.#threads.map((thread) => thread.serveVms(spec.pool, serving, down)));
   }
 
   /** The name of a backend stands for other addresses than before: the same configuration, with these. */
@@ -341,7 +346,7 @@ export class Gateway {
       tls: this.#tlsUpdate,
       reusePort: this.#reusePort,
     };
-    return new DataThread(data, this.#log);
+    return new DataThread(data, this.#log, (vm, fault) => this.#apps.lostLink(vm, fault));
   }
 
   /** A data thread ends only at shutdown. One that ends before is a bug; the others go on and it is replaced. */
@@ -369,7 +374,8 @@ export class Gateway {
     const thread = this.#startThread(index);
     this.#threads[index] = thread;
     const sockets = this.#spares?.take(this.listeners) ?? [];
-    for (const { spec, serving } of this.#apps.current.pools) thread.serveVms(spec.pool, serving);
+    for (const { spec, serving, down } of this.#apps.current.pools)
+      void thread.serveVms(spec.pool, serving, down);
     const problem = await thread.prepare(this.#snapshot, sockets);
     if (problem === null) {
       await thread.activate(this.#snapshot.version);
@@ -387,13 +393,14 @@ export class Gateway {
     const timer = setTimeout(() => {
       for (const thread of this.#threads) thread.cut();
     }, this.#gateway.shutdownTimeoutMs);
+    const stopBy = performance.now() + this.#gateway.shutdownTimeoutMs;
     const cut = await drained;
     clearTimeout(timer);
-    await this.#terminate();
+    await this.#terminate(Math.max(0, stopBy - performance.now()));
     return cut.reduce((sum, count) => sum + count, 0);
   }
 
-  async #terminate(): Promise<void> {
+  async #terminate(graceMs = 0): Promise<void> {
     this.#stopping ??= Promise.resolve(0);
     this.#health.stop();
     this.#tickets.stop();
@@ -402,7 +409,7 @@ export class Gateway {
     this.#names?.stop();
     await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
-    this.#apps.stop();
+    await this.#apps.stop(graceMs);
   }
 }
 

@@ -129,7 +129,7 @@ export class ActiveSnapshot {
 
   /** Begins to serve: what lives on from the snapshot before goes over to the limits of this one. */
   activated(thread: ThreadContext): void {
-    thread.vms.keepOnly(new Set(this.spec.apps.map(({ pool }) => pool)));
+    thread.vms.keepOnly(this.spec.apps);
     this.caches.activated();
     for (const upstream of this.#upstreams) {
       const { queue, backends } = upstream;

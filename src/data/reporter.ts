@@ -60,9 +60,9 @@ export class Reporter {
     this.report("error", error.code, error.message, { code: error.code, ...stackOf(error) });
   }
 
-  /** A VM broke the rules of its link, which is closed. */
-  vmMisbehaved(vm: number, fault: string): void {
-    this.report("error", "frames of a VM", `VM ${vm} sent what no VM should: ${fault}`, { vm });
+  /** A VM broke the rules of its link (`fault`), or closed it (null). */
+  linkLost(vm: number, fault: string | null): void {
+    this.#post({ type: "link-lost", vm, fault });
   }
 
   /** The access log loses lines. */

@@ -47,7 +47,8 @@ class DataThread {
         this.#context.roomMade(message.upstream);
         break;
       case "vms":
-        this.#context.vms.serve(message.pool, message.vms);
+        this.#context.vms.serve(message.pool, message.vms, message.down);
+        post({ type: "vms-taken" });
         break;
       case "drain":
         this.#drain();

@@ -2,7 +2,7 @@
 // The control thread is at the other end of the IPC channel; without it a VM ends.
 
 import type { Socket } from "node:net";
-import type { FromVm, ToVm, VmStart } from "../wire/vm.ts";
+import { CRASHED_EXIT_CODE, type FromVm, type ToVm, type VmStart } from "../wire/vm.ts";
 import { loadApp } from "./app.ts";
 import { GatewayLink } from "./gateway-link.ts";
 import { installGlobals } from "./http/globals.ts";
@@ -39,8 +39,25 @@ process.on("message", (message: ToVm, socket: unknown) => {
       new GatewayLink(socket as Socket, turns!, key);
       break;
     case "ping":
-      post({ type: "pong", number: message.number, numbers: numbers.read(turns) });
+      post({
+        type: "pong",
+        number: message.number,
+        requests: turns?.entered ?? 0,
+        numbers: message.numbers ? numbers.read(turns) : null,
+      });
+      break;
+    case "drain":
+      turns?.work.whenIdle(() => post({ type: "drained" }));
       break;
   }
 });
 process.on("disconnect", () => process.exit(0));
+
+// Node makes its own exit code of an exception that nobody caught, before the last word.
+let crashed = false;
+process.on("uncaughtExceptionMonitor", () => {
+  crashed = true;
+});
+process.on("exit", () => {
+  if (crashed) process.exitCode = CRASHED_EXIT_CODE;
+});

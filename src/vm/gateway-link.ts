@@ -66,6 +66,7 @@ export class GatewayLink implements FrameSink {
   #introduced(type: number, text: string): string | null {
     if (type !== FrameType.name || !text.startsWith(this.#key)) return "no key";
     this.#name = text.slice(this.#key.length);
+    this.turns.work.linkOpened();
     return null;
   }
 
@@ -80,6 +81,7 @@ export class GatewayLink implements FrameSink {
     const users = [...this.#users.values()];
     this.#users.clear();
     for (const user of users) user.onLinkEnded();
+    if (this.#name !== "") this.turns.work.linkEnded();
   }
 }
 

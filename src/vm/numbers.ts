@@ -1,4 +1,4 @@
-// What a VM tells of itself with every heartbeat.
+// What a VM tells of itself when it is asked.
 
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 import type { VmNumbers } from "../wire/vm.ts";
@@ -16,6 +16,8 @@ export class Numbers {
     return {
       running: turns?.running ?? 0,
       queued: turns?.queued ?? 0,
+      abandoned: turns?.work.abandoned ?? 0,
+      pending: turns?.work.pending ?? 0,
       heapUsed,
       external,
       rss,

@@ -35,6 +35,8 @@ export class Served implements LinkUser, Turn, RequestSource {
   /** It has its turn: the handler runs. */
   #running = false;
   #over = false;
+  /** The exchange was over before the handler was. */
+  #abandoned = false;
   #credit = RESPONSE_WINDOW_BYTES;
 
   constructor(link: GatewayLink, stream: number) {
@@ -141,7 +143,10 @@ export class Served implements LinkUser, Turn, RequestSource {
   }
 
   #answer(response: unknown): void {
-    if (this.#over) return;
+    if (this.#over) {
+      this.#returnedLate();
+      return;
+    }
     if (!(response instanceof Response)) {
       this.#invalid(`the handler returned ${textOf(response)}: expected a Response`);
       return;
@@ -201,6 +206,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   }
 
   #fail(error: unknown): void {
+    this.#returnedLate();
     this.breakOff(error);
   }
 
@@ -219,7 +225,16 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.#sending?.cancel(error);
     this.#reason = error;
     this.#abort?.abort(error);
-    if (!this.#link.turns.giveUp(this)) this.#release();
+    if (this.#link.turns.giveUp(this) || !this.#running) return;
+    this.#abandoned = true;
+    this.#link.turns.work.abandoned++;
+    this.#release();
+  }
+
+  #returnedLate(): void {
+    if (!this.#abandoned) return;
+    this.#abandoned = false;
+    this.#link.turns.work.abandoned--;
   }
 
   /** Its turn is over: the next one begins. */

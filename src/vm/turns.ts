@@ -1,6 +1,7 @@
 // The one queue in front of a VM, first in, first out, whichever data thread an exchange came from. Runs in VMs.
 
 import type { LoadedApp } from "./app.ts";
+import { Workload } from "./workload.ts";
 
 /** An exchange as the queue knows it. */
 export interface Turn {
@@ -16,6 +17,9 @@ export class Turns {
   /** In the order in which they came; a Set, because some give up while they wait. */
   readonly #waiting = new Set<Turn>();
   running = 0;
+  /** Exchanges that came, since the start. */
+  entered = 0;
+  readonly work = new Workload();
 
   constructor(app: LoadedApp, concurrency: number) {
     this.app = app;
@@ -27,6 +31,7 @@ export class Turns {
   }
 
   enter(turn: Turn): void {
+    this.entered++;
     if (this.running < this.#concurrency) {
       this.running++;
       turn.run(false);

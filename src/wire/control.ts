@@ -51,8 +51,16 @@ export type ToDataThread =
   | { readonly type: "tls"; readonly tls: TlsUpdate }
   /** A backend came back: exchanges that wait for the upstream may go to it. */
   | { readonly type: "room-made"; readonly upstream: string }
-  /** These VMs serve a pool from now on, and no others. */
-  | { readonly type: "vms"; readonly pool: number; readonly vms: readonly VmAddress[] }
+  /**
+   * These VMs serve a pool from now on, and no others; answered by `vms-taken`. `down` says why nothing serves it for
+   * longer than a moment, or is null.
+   */
+  | {
+      readonly type: "vms";
+      readonly pool: number;
+      readonly vms: readonly VmAddress[];
+      readonly down: string | null;
+    }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
   | { readonly type: "drain" }
   /** Cut what is left now; answered by `drained`. */
@@ -63,6 +71,10 @@ export type FromDataThread =
   | { readonly type: "activated"; readonly version: number }
   | { readonly type: "purged"; readonly dropped: number }
   | { readonly type: "drained"; readonly cut: number }
+  /** Once for each `vms`, in their order: no exchange goes to other VMs of that pool any more. */
+  | { readonly type: "vms-taken" }
+  /** A VM broke the rules of its link (`fault`), or closed it (null). The link is gone. */
+  | { readonly type: "link-lost"; readonly vm: number; readonly fault: string | null }
   | {
       readonly type: "log";
       readonly level: LogLevel;

@@ -18,14 +18,24 @@ export type ToVm =
   | VmStart
   /** Comes with a socket: the link to one data thread. */
   | { readonly type: "link" }
-  | { readonly type: "ping"; readonly number: number };
+  /** Answered by `pong` at once; `numbers`: with all that a VM tells of itself. */
+  | { readonly type: "ping"; readonly number: number; readonly numbers: boolean }
+  /** No data thread sends more exchanges: answered by `drained`, each time when there is nothing left to do. */
+  | { readonly type: "drain" };
 
 export type FromVm =
   /** The app is loaded: links may come. */
   | { readonly type: "ready" }
   /** The app cannot be loaded. */
   | { readonly type: "failed"; readonly message: string; readonly stack: string }
-  | { readonly type: "pong"; readonly number: number; readonly numbers: VmNumbers }
+  | {
+      readonly type: "pong";
+      readonly number: number;
+      /** Exchanges that came, since its start. */
+      readonly requests: number;
+      readonly numbers: VmNumbers | null;
+    }
+  | { readonly type: "drained" }
   | {
       readonly type: "log";
       readonly level: "debug" | "info" | "warn" | "error";
@@ -38,14 +48,21 @@ export interface VmNumbers {
   /** Handlers under way, and exchanges that wait for their turn. */
   readonly running: number;
   readonly queued: number;
+  /** Handlers under way whose exchange is over: nobody waits for what they return. */
+  readonly abandoned: number;
+  /** Work that goes on after its exchange: promises given to `ctx.waitUntil`. */
+  readonly pending: number;
   /** Bytes. */
   readonly heapUsed: number;
   readonly external: number;
   readonly rss: number;
-  /** 0 to 1, since the ping before. */
+  /** 0 to 1, since the numbers before. */
   readonly utilization: number;
   /** Microseconds since its start. */
   readonly cpu: number;
   /** What keeps its event loop alive. */
   readonly handles: number;
 }
+
+/** Exit code of a VM that an exception ended: tells it from one whose app called `process.exit`. */
+export const CRASHED_EXIT_CODE = 70;

@@ -5,7 +5,9 @@ import type { Log } from "../log.ts";
 import { AppPool } from "./app-pool.ts";
 import { bundle } from "./bundler.ts";
 import { Isolations, type User } from "./isolation.ts";
+import { noOutcomes, type OutcomeCounts } from "./outcome.ts";
 import { VmFolder } from "./vm-folder.ts";
+import { VmWatch } from "./vm-watch.ts";
 
 /** Pools that are ready to serve, before they do. */
 export interface DraftedApps {
@@ -13,60 +15,111 @@ export interface DraftedApps {
   readonly pools: readonly AppPool[];
 }
 
+export interface AppsSetting {
+  /** Data threads. */
+  readonly threads: number;
+  readonly log: Log;
+  /** Whom the gateway becomes, or null. */
+  readonly runAs: User | null;
+  /** Other VMs of the pool serve than before. Resolves when every data thread goes by it. */
+  readonly onChange: (pool: AppPool) => Promise<unknown>;
+}
+
 export class Apps {
-  readonly #threads: number;
-  readonly #log: Log;
-  readonly #onChange: (pool: AppPool) => void;
-  #folder: VmFolder | null = null;
-  #pools: readonly AppPool[] = [];
+  readonly #setting: AppsSetting;
   readonly #isolations: Isolations;
+  readonly #watch = new VmWatch(() => this.#alive);
+  #folder: VmFolder | null = null;
+  /** Those of the snapshot that serves, in the order of the file. */
+  #pools: readonly AppPool[] = [];
+  /** All whose VMs are not gone: old versions and drafts among them. */
+  readonly #alive = new Set<AppPool>();
+  /** By app. */
+  readonly #outcomes = new Map<string, OutcomeCounts>();
   #nextPool = 1;
   #nextVm = 1;
 
-  /** `runAs` is whom the gateway becomes, or null. `onChange`: other VMs of the pool serve than before. */
-  constructor(threads: number, log: Log, runAs: User | null, onChange: (pool: AppPool) => void) {
-    this.#threads = threads;
-    this.#isolations = new Isolations(runAs);
-    this.#log = log;
-    this.#onChange = onChange;
+  constructor(setting: AppsSetting) {
+    this.#setting = setting;
+    this.#isolations = new Isolations(setting.runAs);
   }
 
   get current(): DraftedApps {
     return { pools: this.#pools, specs: this.#pools.map(({ spec }) => spec) };
   }
 
+  /** Those that serve, and behind them old versions that are not done yet. */
+  get live(): readonly AppPool[] {
+    return [...this.#pools, ...[...this.#alive].filter(({ isRetired }) => isRetired)];
+  }
+
+  outcomesOf(app: string): OutcomeCounts {
+    const counts = this.#outcomes.get(app) ?? noOutcomes();
+    this.#outcomes.set(app, counts);
+    return counts;
+  }
+
   /** Starts what is new; what stays goes on. Rejects with what is wrong, and then nothing has changed. */
   async draft(plans: readonly AppPlan[]): Promise<DraftedApps> {
     if (plans.length > 0) this.#folder ??= await VmFolder.make();
-    const pools: AppPool[] = [];
-    try {
-      for (const plan of plans) pools.push(await this.#poolFor(plan));
-    } catch (error) {
-      this.discard({ pools, specs: [] });
-      throw error;
+    const drafts = await Promise.allSettled(plans.map((plan) => this.#poolFor(plan)));
+    const pools = drafts.flatMap((draft) => (draft.status === "fulfilled" ? [draft.value] : []));
+    const faults = drafts.flatMap((draft) => (draft.status === "rejected" ? [messageOf(draft.reason)] : []));
+    if (faults.length > 0) {
+      await this.discard({ pools, specs: [] });
+      throw new Error(faults.join("\n"));
     }
+    this.#watch.start();
     return { pools, specs: pools.map(({ spec }) => spec) };
   }
 
   adopt({ pools }: DraftedApps): void {
-    for (const pool of this.#pools) if (!pools.includes(pool)) void pool.retire();
+    const old = this.#pools.filter((pool) => !pools.includes(pool));
     this.#pools = pools;
+    for (const pool of old) void this.#gone(pool, pool.retire("another version serves"));
   }
 
-  discard({ pools }: DraftedApps): void {
-    for (const pool of pools) if (!this.#pools.includes(pool)) pool.stop();
+  async discard({ pools }: DraftedApps): Promise<void> {
+    const drafts = pools.filter((pool) => !this.#pools.includes(pool));
+    await Promise.all(
+      drafts.map((pool) => this.#gone(pool, pool.stop("the configuration was not accepted"))),
+    );
   }
 
   forgetThread(index: number): void {
-    for (const pool of this.#pools) pool.forgetThread(index);
+    for (const pool of this.#alive) pool.forgetThread(index);
   }
 
-  stop(): void {
-    for (const pool of this.#pools) pool.stop();
+  /** A data thread lost its link to a VM: because it broke its rules, or closed it (null). */
+  lostLink(id: number, fault: string | null): void {
+    for (const pool of this.#alive) {
+      const vm = pool.vms.find(({ address }) => address.id === id);
+      // One that drains closes its links as it should.
+      if (vm !== undefined && (fault !== null || vm.state === "serving")) vm.lostLink(fault);
+    }
+  }
+
+  /** No data thread is left: VMs have so long to finish what goes on after their exchanges. Resolves when all are gone. */
+  async stop(graceMs: number): Promise<void> {
+    const why = "the gateway stops";
+    const alive = [...this.#alive];
+    const timer = setTimeout(() => {
+      for (const pool of alive) void pool.stop(why);
+    }, graceMs);
+    await Promise.all(alive.map((pool) => pool.retire(why)));
+    clearTimeout(timer);
+    this.#watch.stop();
     this.#folder?.remove();
+    this.#folder = null;
+  }
+
+  async #gone(pool: AppPool, gone: Promise<void>): Promise<void> {
+    await gone;
+    this.#alive.delete(pool);
   }
 
   async #poolFor(plan: AppPlan): Promise<AppPool> {
+    const { threads, log, onChange } = this.#setting;
     const built = await bundle(plan.entry);
     const same = this.#pools.find((pool) => {
       return pool.bundle.id === built.id && JSON.stringify(pool.plan) === JSON.stringify(plan);
@@ -78,18 +131,23 @@ export class Apps {
       bundle: built,
       folder: this.#folder!,
       wrapping: this.#isolations.wrappingFor(plan),
-      threads: this.#threads,
-      log: this.#log,
+      threads,
+      log,
+      outcomes: this.outcomesOf(plan.rules.name),
       nextId: () => this.#nextVm++,
-      onChange: this.#onChange,
+      onChange,
     });
+    this.#alive.add(pool);
     try {
       await pool.start();
     } catch (error) {
-      pool.stop();
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`App "${plan.rules.name}" cannot be started: ${reason}`);
+      await this.#gone(pool, pool.stop("its app cannot be started"));
+      throw new Error(`App "${plan.rules.name}" cannot be started: ${messageOf(error)}`);
     }
     return pool;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -43,6 +43,10 @@ export class VmFolder {
     return join(this.path, `${randomBytes(16).toString("hex")}.sock`);
   }
 
+  delete(...paths: readonly string[]): void {
+    for (const path of paths) rmSync(path, { force: true });
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }

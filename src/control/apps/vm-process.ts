@@ -1,14 +1,21 @@
 // One VM as the control thread sees it: a process that is started, watched and ended. Control thread.
+//
+//   starting ─▶ spare ─▶ serving ─▶ draining ─▶ ended         any of them may end at any time
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { pathToFileURL } from "node:url";
 import type { AppPlan } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { FromVm, ToVm, VmNumbers } from "../../wire/vm.ts";
+import { readFromVm } from "./from-vm.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Wrapping } from "./isolation.ts";
+import { type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
+import { Resident } from "./resident.ts";
+import { vmFlags } from "./vm-flags.ts";
 
 export interface VmSetting {
   readonly id: number;
@@ -20,29 +27,66 @@ export interface VmSetting {
   readonly socketPath: string;
   readonly wrapping: Wrapping;
   readonly onLog: (message: Extract<FromVm, { type: "log" }>) => void;
+  /** It has nothing left to do, after `drain`. */
+  readonly onDrained: () => void;
+  /** The process is gone; how it ended is told by `ended` a little later. */
+  readonly onExit: () => void;
 }
+
+export type VmState = "starting" | "spare" | "serving" | "draining" | "ended";
+
+export interface VmEnd {
+  readonly outcome: Outcome;
+  /** Why the gateway ended it; empty where it did not. */
+  readonly why: string;
+  /** A signal, or an exit code. */
+  readonly exit: string;
+  /** What it printed last. */
+  readonly output: string;
+}
+
+/** A VM that is not ready by then never will be. */
+const START_TIMEOUT_MS = 30_000;
+/** What a process printed may come after its end; a process that it started may keep its output open for ever. */
+const OUTPUT_TIMEOUT_MS = 100;
+/** One that was told to end, or left the gateway, has so long for its last words. */
+const LEAVE_TIMEOUT_MS = 1000;
+const OUTPUT_CHARACTERS = 4096;
 
 export class VmProcess {
   readonly address: VmAddress;
+  state: VmState = "starting";
+  /** From `performance.now()`. */
   readonly startedAt = performance.now();
-  /** Resolves when the process ended. */
-  readonly ended: Promise<void>;
+  /** When its app was loaded; null before. */
+  readyAt: number | null = null;
+  readonly ended: Promise<VmEnd>;
   /** As it said last. */
   numbers: VmNumbers | null = null;
-  /** From `performance.now()`: when it answered a heartbeat last. */
-  aliveAt = performance.now();
+  /** Exchanges that came to it. */
+  requests = 0;
+  /** It has said, since its last link was made, that nothing is left to do. */
+  drained = false;
+  /** Bytes of memory, as last seen. */
+  residentBytes = 0;
+  readonly heartbeat = new Heartbeat(performance.now());
   readonly #setting: VmSetting;
   readonly #child: ChildProcess;
   readonly #links: Server;
-  #pings = 0;
+  /** Connections that the VM was not given yet. */
+  readonly #handing = new Set<Socket>();
+  #resident: Resident | null = null;
+  #verdict: Verdict | null = null;
   #output = "";
+  #onReady: ((failure: string | null) => void) | null = null;
 
   constructor(setting: VmSetting) {
-    const { id, slot, socketPath } = setting;
+    const { id, slot, socketPath, plan, program, bundle } = setting;
     this.#setting = setting;
     this.address = { id, slot, path: socketPath, key: randomBytes(16).toString("hex") };
     const { prefix, user } = setting.wrapping;
-    const command = [...prefix, process.execPath, ...flagsOf(setting), setting.program];
+    const flags = vmFlags(plan, [program, bundle, `${bundle}.map`]);
+    const command = [...prefix, process.execPath, ...flags, program];
     const child = spawn(command[0]!, command.slice(1), {
       ...user,
       cwd: "/",
@@ -50,38 +94,21 @@ export class VmProcess {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.#child = child;
-    this.#links = createServer({ pauseOnConnect: true }, (socket) => {
-      // A VM that ended meanwhile cannot take it; then its end closes the socket.
-      child.send({ type: "link" } satisfies ToVm, socket, (error) => {
-        if (error !== null) socket.destroy();
-      });
-    });
-    for (const output of [child.stdout!, child.stderr!]) {
-      output.setEncoding("utf8");
-      output.on("data", (text: string) => {
-        this.#output = (this.#output + text).slice(-4096);
+    this.#links = createServer({ pauseOnConnect: true }, (socket) => this.#hand(socket));
+    // Where it could not be started at all, there are none.
+    for (const output of [child.stdout, child.stderr]) {
+      output?.setEncoding("utf8");
+      output?.on("data", (text: string) => {
+        this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS);
       });
     }
-    child.on("message", (message: FromVm) => {
-      if (message.type === "pong") {
-        this.aliveAt = performance.now();
-        this.numbers = message.numbers;
-      } else if (message.type === "log") setting.onLog(message);
-    });
-    child.on("error", () => {});
-    this.ended = once(child, "close").then(
-      () => this.#links.close(),
-      () => this.#links.close(),
-    ) as Promise<unknown> as Promise<void>;
+    child.on("message", (message) => this.#receive(message));
+    child.on("disconnect", () => this.#endSoon("it closed its channel to the gateway"));
+    this.ended = this.#end();
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
-  }
-
-  /** What it printed last. */
-  get output(): string {
-    return this.#output;
+    return this.#resident?.pid ?? this.#child.pid ?? 0;
   }
 
   /** Resolves when links may be made; rejects with what is wrong. */
@@ -89,6 +116,9 @@ export class VmProcess {
     const { plan, bundle, id, socketPath } = this.#setting;
     this.#links.listen({ path: socketPath, backlog: 1024 });
     await once(this.#links, "listening");
+    const answered = new Promise<string | null>((resolve) => {
+      this.#onReady = resolve;
+    });
     this.#send({
       type: "start",
       app: plan.rules.name,
@@ -98,53 +128,132 @@ export class VmProcess {
       concurrency: plan.rules.concurrency,
       env: plan.env,
     });
-    const answered = new Promise<void>((resolve, reject) => {
-      this.#child.on("message", (message: FromVm) => {
-        if (message.type === "ready") resolve();
-        if (message.type === "failed") reject(new Error(message.stack || message.message));
+    const late = setTimeout(() => {
+      this.kill({ outcome: "hung", why: `it was not ready within ${START_TIMEOUT_MS / 1000} s` });
+    }, START_TIMEOUT_MS);
+    const died = this.ended.then(({ why, output, exit }) => {
+      return `it ended while it started: ${why || output.trim() || exit}`;
+    });
+    const failure = await Promise.race([answered, died]);
+    clearTimeout(late);
+    this.#onReady = null;
+    if (failure !== null) {
+      this.kill({ outcome: "crashed", why: failure });
+      throw new Error(failure);
+    }
+    this.#resident = new Resident(this.#child.pid ?? 0);
+    this.readyAt = performance.now();
+    this.state = "spare";
+  }
+
+  /** Asks whether it lives, where that is due. */
+  beat(now: number, isBusy: boolean): void {
+    const question = this.heartbeat.due(now, isBusy);
+    if (question !== null) this.#send({ type: "ping", ...question });
+  }
+
+  /** Bytes of memory, looked up now where the system tells, else as it said last. */
+  readResident(): number {
+    this.residentBytes = this.#resident?.read() ?? this.numbers?.rss ?? 0;
+    return this.residentBytes;
+  }
+
+  /** No data thread sends it more: it is to say when nothing is left to do. */
+  drain(): void {
+    this.#send({ type: "drain" });
+  }
+
+  /** Lets it end by itself. */
+  leave(verdict: Verdict): void {
+    this.#verdict ??= verdict;
+    if (this.#child.connected) this.#child.disconnect();
+  }
+
+  kill(verdict: Verdict): void {
+    this.#verdict ??= verdict;
+    this.#child.kill("SIGKILL");
+  }
+
+  /** It gave something up that it cannot do without; perhaps because it ends just now, which has the better reason. */
+  #endSoon(why: string): void {
+    const timer = setTimeout(() => this.kill({ outcome: "crashed", why }), LEAVE_TIMEOUT_MS);
+    void this.ended.then(() => clearTimeout(timer));
+  }
+
+  /** It closed its link to a data thread, or broke the rules of it. */
+  lostLink(fault: string | null): void {
+    if (fault === null) this.#endSoon("it closed its link to a data thread");
+    else this.kill({ outcome: "crashed", why: `it sent a data thread what no VM should: ${fault}` });
+  }
+
+  #receive(sent: unknown): void {
+    const message = readFromVm(sent);
+    switch (message?.type) {
+      case "ready":
+        this.#onReady?.(null);
+        break;
+      case "failed":
+        this.#onReady?.(message.stack || message.message);
+        break;
+      case "pong":
+        if (!this.heartbeat.answer(message.number)) break;
+        this.requests = message.requests;
+        this.numbers = message.numbers ?? this.numbers;
+        break;
+      case "drained":
+        this.drained = true;
+        this.#setting.onDrained();
+        break;
+      case "log":
+        this.#setting.onLog(message);
+        break;
+      default:
+        this.kill({ outcome: "crashed", why: "it sent the gateway what no VM should" });
+    }
+  }
+
+  #hand(socket: Socket): void {
+    this.drained = false;
+    this.#handing.add(socket);
+    socket.on("error", () => socket.destroy());
+    this.#child.send({ type: "link" } satisfies ToVm, socket, (error) => {
+      if (error === null) this.#handing.delete(socket);
+      else socket.destroy();
+    });
+  }
+
+  async #end(): Promise<VmEnd> {
+    const child = this.#child;
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    const failure = await new Promise<Error | null>((resolve) => {
+      child.once("exit", () => resolve(null));
+      child.on("error", (error) => {
+        if (child.pid === undefined) resolve(error);
       });
     });
-    const died = this.ended.then(() => {
-      throw new Error(`it ended while it started: ${this.#output.trim() || this.exit}`);
-    });
-    await Promise.race([answered, died]);
-    this.aliveAt = performance.now();
-  }
-
-  /** How it ended. */
-  get exit(): string {
-    const { exitCode, signalCode } = this.#child;
-    return signalCode ?? `exit code ${exitCode}`;
-  }
-
-  ping(): void {
-    this.#send({ type: "ping", number: ++this.#pings });
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
+    this.state = "ended";
+    this.#links.close();
+    for (const socket of this.#handing) socket.destroy();
+    this.#resident?.close();
+    this.#setting.onExit();
+    const { exitCode, signalCode: signal } = child;
+    if (failure === null) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, OUTPUT_TIMEOUT_MS);
+      });
+      await Promise.race([closed, late]);
+      clearTimeout(timer);
+    }
+    return {
+      outcome: outcomeOf({ exitCode, signal, output: this.#output }, this.#verdict),
+      why: failure?.message ?? this.#verdict?.why ?? "",
+      exit: signal ?? `exit code ${exitCode}`,
+      output: this.#output,
+    };
   }
 
   #send(message: ToVm): void {
     if (this.#child.connected) this.#child.send(message, () => {});
   }
-}
-
-function flagsOf({ plan, program, bundle }: VmSetting): string[] {
-  const { permissions, memoryBytes } = plan;
-  const flags = [
-    `--max-old-space-size=${Math.floor(memoryBytes / 1_048_576)}`,
-    "--disable-sigusr1",
-    "--enable-source-maps",
-    "--permission",
-    ...[program, bundle, `${bundle}.map`, ...permissions.read, ...permissions.write].map(
-      (path) => `--allow-fs-read=${path}`,
-    ),
-    ...permissions.write.map((path) => `--allow-fs-write=${path}`),
-  ];
-  if (permissions.net) flags.push("--allow-net");
-  if (permissions.run) flags.push("--allow-child-process");
-  if (permissions.threads) flags.push("--allow-worker");
-  if (!permissions.sqlite) flags.push("--no-experimental-sqlite");
-  return flags;
 }

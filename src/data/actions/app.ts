@@ -118,7 +118,8 @@ export class AppRun extends Timed implements Action, StreamUser {
 
   /** Goes to a VM other than `not`, waits for one, or fails. */
   #dispatch(not: VmLink | null): void {
-    const { pool, app, thread, action } = this.#route;
+    const { app, thread, action } = this.#route;
+    const pool = this.#route.pool.current;
     const link = pool.acquire(not);
     if (link === null) {
       if (pool.size > 0) this.#fail("app_queue_full", `every VM of app "${app.name}" has all it may have`);
@@ -145,7 +146,12 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 
   #wait(): void {
-    const { pool, app, thread } = this.#route;
+    const { app, thread } = this.#route;
+    const pool = this.#route.pool.current;
+    if (pool.down !== null) {
+      this.#fail("app_unavailable", `app "${app.name}" has no VM: ${pool.down}`);
+      return;
+    }
     if (!pool.wait(this)) {
       this.#fail(
         "app_unavailable",
@@ -355,7 +361,7 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 
   #letGo(why: string): void {
-    if (this.#waiting) this.#route.pool.leave(this);
+    if (this.#waiting) this.#route.pool.current.leave(this);
     this.#waiting = false;
     this.#route.thread.deadlines.remove(this);
     const link = this.#link;

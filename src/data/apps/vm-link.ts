@@ -28,8 +28,11 @@ export interface LinkSetting {
   readonly thread: ThreadContext;
   readonly state: AppState;
   readonly streams: VmStreams;
-  /** The link is gone, and its streams have been told. */
-  readonly onEnded: (link: VmLink, fault: string | null) => void;
+  /**
+   * The link is gone, and its streams have been told. `lost`: it was not retired before. `fault`: what the VM sent that
+   * no VM should, or null.
+   */
+  readonly onEnded: (link: VmLink, lost: boolean, fault: string | null) => void;
 }
 
 const LAST_STREAM = 0xffff_fffd;
@@ -144,11 +147,12 @@ export class VmLink implements FrameSink {
   #end(why: string, fault: string | null = null): void {
     if (this.#ended) return;
     this.#ended = true;
+    const lost = this.open;
     this.open = false;
     this.#socket.destroy();
     const users = [...this.#users];
     for (const [stream] of users) this.forget(stream);
     for (const [, user] of users) user.onLinkEnded(why);
-    this.#setting.onEnded(this, fault);
+    this.#setting.onEnded(this, lost, fault);
   }
 }

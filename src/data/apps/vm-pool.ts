@@ -8,8 +8,11 @@ import { VmLink, type VmStreams } from "./vm-link.ts";
 
 /** An exchange that came while no VM served. */
 export interface VmWaiter {
+  /** It is to look again. */
   onVm(): void;
 }
+
+const NOT_ANY_MORE = "it is no longer in the configuration";
 
 export class VmPool {
   readonly #thread: ThreadContext;
@@ -23,8 +26,14 @@ export class VmPool {
   /** In the order in which they came. */
   readonly #waiters = new Set<VmWaiter>();
   readonly #mostWaiters: number;
+  readonly app: string;
+  /** Why nothing serves, and will not in the next moment; null where that is not so. */
+  down: string | null = null;
+  /** Of the version that took over. */
+  #next: VmPool | null = null;
 
   constructor(spec: AppSpec, thread: ThreadContext, streams: VmStreams) {
+    this.app = spec.name;
     this.#thread = thread;
     this.#streams = streams;
     this.#state = new AppState(spec.shared, thread.threads);
@@ -36,15 +45,27 @@ export class VmPool {
     return this.#links.length;
   }
 
+  /** The pool to use: this one, or that of the version which took over. */
+  get current(): VmPool {
+    return this.#next === null ? this : this.#next.current;
+  }
+
+  /** Another version takes over, or none does (null): what is under way goes on. */
+  retire(next: VmPool | null): void {
+    this.#next = next;
+    this.serve([], NOT_ANY_MORE);
+  }
+
   /** These VMs serve from now on; links to others end with the last of their exchanges. */
-  serve(vms: readonly VmAddress[]): void {
+  serve(vms: readonly VmAddress[], down: string | null): void {
+    this.down = down;
     const links = vms.map((address) => {
       return this.#links.find((link) => link.address.id === address.id) ?? this.#connect(address);
     });
     const old = this.#links.filter((link) => !links.includes(link));
     this.#links = links;
     for (const link of old) link.retire();
-    if (links.length === 0) return;
+    if (links.length === 0 && down === null) return;
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const waiter of waiters) waiter.onVm();
@@ -86,12 +107,12 @@ export class VmPool {
       thread: this.#thread,
       state: this.#state,
       streams: this.#streams,
-      onEnded: (link, fault) => this.#ended(link, fault),
+      onEnded: (link, lost, fault) => this.#ended(link, lost, fault),
     });
   }
 
-  #ended(link: VmLink, fault: string | null): void {
+  #ended(link: VmLink, lost: boolean, fault: string | null): void {
     this.#links = this.#links.filter((other) => other !== link);
-    if (fault !== null) this.#thread.reporter.vmMisbehaved(link.address.id, fault);
+    if (lost || fault !== null) this.#thread.reporter.linkLost(link.address.id, fault);
   }
 }

@@ -7,11 +7,16 @@ import type { ThreadContext } from "../thread-context.ts";
 import type { VmStreams } from "./vm-link.ts";
 import { VmPool } from "./vm-pool.ts";
 
+interface Serving {
+  readonly vms: readonly VmAddress[];
+  readonly down: string | null;
+}
+
 export class VmPools {
   readonly #thread: ThreadContext;
   readonly #pools = new Map<number, VmPool>();
   /** Said of pools that no snapshot has brought yet. */
-  readonly #serving = new Map<number, readonly VmAddress[]>();
+  readonly #serving = new Map<number, Serving>();
 
   constructor(thread: ThreadContext) {
     this.#thread = thread;
@@ -22,23 +27,28 @@ export class VmPools {
     if (pool === undefined) {
       pool = new VmPool(spec, this.#thread, streams);
       this.#pools.set(spec.pool, pool);
-      pool.serve(this.#serving.get(spec.pool) ?? []);
+      const { vms, down } = this.#serving.get(spec.pool) ?? { vms: [], down: null };
+      pool.serve(vms, down);
     }
     return pool;
   }
 
-  serve(pool: number, vms: readonly VmAddress[]): void {
-    this.#serving.set(pool, vms);
-    this.#pools.get(pool)?.serve(vms);
+  /** `down`: why nothing serves the pool, and will not in the next moment; or null. */
+  serve(pool: number, vms: readonly VmAddress[], down: string | null): void {
+    this.#serving.set(pool, { vms, down });
+    this.#pools.get(pool)?.serve(vms, down);
   }
 
-  /** Forgets what no snapshot has any more. */
-  keepOnly(pools: ReadonlySet<number>): void {
-    for (const number of [...this.#pools.keys(), ...this.#serving.keys()]) {
-      if (pools.has(number)) continue;
-      this.#pools.get(number)?.serve([]);
+  /** Forgets what the snapshot has not. Exchanges that found no VM yet go over to the version that it has. */
+  keepOnly(apps: readonly AppSpec[]): void {
+    for (const [number, pool] of this.#pools) {
+      if (apps.some((app) => app.pool === number)) continue;
       this.#pools.delete(number);
-      this.#serving.delete(number);
+      const next = apps.find(({ name }) => name === pool.app);
+      pool.retire(next === undefined ? null : (this.#pools.get(next.pool) ?? null));
+    }
+    for (const number of this.#serving.keys()) {
+      if (!apps.some((app) => app.pool === number)) this.#serving.delete(number);
     }
   }
 }

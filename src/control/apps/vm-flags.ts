@@ -1,0 +1,20 @@
+// The flags of Node that a VM is started with: its heap, and what it is permitted. Control thread.
+
+import type { AppPlan } from "../../config/snapshot.ts";
+
+/** `files` are those that the VM itself is made of. */
+export function vmFlags({ permissions, memoryBytes }: AppPlan, files: readonly string[]): string[] {
+  const flags = [
+    `--max-old-space-size=${Math.floor(memoryBytes / 1_048_576)}`,
+    "--disable-sigusr1",
+    "--enable-source-maps",
+    "--permission",
+    ...[...files, ...permissions.read, ...permissions.write].map((path) => `--allow-fs-read=${path}`),
+    ...permissions.write.map((path) => `--allow-fs-write=${path}`),
+  ];
+  if (permissions.net) flags.push("--allow-net");
+  if (permissions.run) flags.push("--allow-child-process");
+  if (permissions.threads) flags.push("--allow-worker");
+  if (!permissions.sqlite) flags.push("--no-experimental-sqlite");
+  return flags;
+}
