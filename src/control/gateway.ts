@@ -139,6 +139,7 @@ export class Gateway {
       metrics: this.metrics,
       upstreams: this.#upstreams,
       health: this.#health,
+      apps: this.#apps,
       threads: this.#threads,
       purgeCaches: (purge) => this.#purgeCaches(purge),
     });

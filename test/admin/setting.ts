@@ -6,6 +6,7 @@ import type { AdminSpec } from "../../src/config/compile.ts";
 import { loadConfigText } from "../../src/config/load.ts";
 import { AdminServer } from "../../src/control/admin/server.ts";
 import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "../../src/control/admin/view.ts";
+import type { AppReport } from "../../src/control/apps/app-report.ts";
 import { type LiveBackend, type LiveUpstream, Upstreams } from "../../src/control/upstreams.ts";
 import { createMetrics, type ThreadMetrics, threadMetrics } from "../../src/core/metrics.ts";
 import { BackendShare } from "../../src/core/shared/backend-state.ts";
@@ -29,6 +30,7 @@ export class TestView implements GatewayView {
   readonly startedAt = Date.now() - 5000;
   lifecycle: Lifecycle = "ready";
   snapshotVersion = 7;
+  apps: AppReport[] = [];
   dataThreads: DataThreadView[] = [
     { index: 0, running: true, eventLoop: { active: 250, idle: 750 } },
     { index: 1, running: true, eventLoop: { active: 0, idle: 1000 } },

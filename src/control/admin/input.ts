@@ -10,6 +10,10 @@ export const backendsQuery = z.strictObject({
   upstream: z.string({ error: "expected the name of one upstream" }).optional(),
 });
 
+export const appsQuery = z.strictObject({
+  app: z.string({ error: "expected the name of one app" }).prefault(""),
+});
+
 const name = z.string({ error: "expected text" }).min(1, { error: "expected text that is not empty" });
 const figure = z.number({ error: "expected a number" });
 const percentage = z.number({ error: "expected a number of per cent" });

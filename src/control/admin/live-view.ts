@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import type { GatewayMetrics, Totals } from "../../core/metrics.ts";
 import type { CachePurge } from "../../wire/control.ts";
+import type { AppReport } from "../apps/app-report.ts";
+import type { Apps } from "../apps/apps.ts";
 import type { Health } from "../health/health.ts";
 import type { LiveUpstream, Upstreams } from "../upstreams.ts";
 import type { BackendRecord, DataThreadView, GatewayView, Lifecycle } from "./view.ts";
@@ -11,6 +13,7 @@ export interface LiveParts {
   readonly metrics: GatewayMetrics;
   readonly upstreams: Upstreams;
   readonly health: Health;
+  readonly apps: Apps;
   /** By index; a thread that is replaced makes way for the next one in the same array. */
   readonly threads: readonly DataThreadView[];
   purgeCaches(purge: CachePurge): Promise<number>;
@@ -30,6 +33,10 @@ export class LiveView implements GatewayView {
 
   get upstreams(): readonly LiveUpstream[] {
     return this.#parts.upstreams.live;
+  }
+
+  get apps(): readonly AppReport[] {
+    return this.#parts.apps.reports();
   }
 
   get dataThreads(): readonly DataThreadView[] {

@@ -5,6 +5,7 @@ import { ERRORS, type ErrorCode } from "../../core/errors.ts";
 import type { CounterName, Totals } from "../../core/metrics.ts";
 import { openFileLimit } from "../file-limit.ts";
 import type { LiveBackend, LiveUpstream } from "../upstreams.ts";
+import { addApps } from "./apps.ts";
 import { BACKEND_STATES, backendStatus } from "./backends.ts";
 import { Exposition, type Labels } from "./exposition.ts";
 import { type GatewayView, isReady } from "./view.ts";
@@ -93,6 +94,7 @@ export function metricsText(view: GatewayView, nowMs: number): string {
       addChanges(out, upstream, backend, view);
     }
   }
+  addApps(out, view.apps);
   addProcess(out, view);
   return out.text;
 }

@@ -1,10 +1,11 @@
 // What the admin API answers, path by path. Control thread.
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { appsAnswer } from "./apps.ts";
 import { backendsAnswer } from "./backends.ts";
 import { AdminError } from "./error.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
-import { accept, backendsQuery } from "./input.ts";
+import { accept, appsQuery, backendsQuery } from "./input.ts";
 import type { Machine } from "./machine.ts";
 import { metricsText } from "./metrics.ts";
 import { takePurge } from "./purge.ts";
@@ -41,6 +42,11 @@ export function adminRoutes({ view, samples, machine }: Sources): readonly Admin
         const asked = upstream === "" ? view.upstreams : [findUpstream(view.upstreams, upstream)];
         return backendsAnswer(view, asked, Date.now());
       },
+    },
+    {
+      method: "GET",
+      path: "/api/v1/apps",
+      handle: ({ query }) => appsAnswer(view.apps, accept(appsQuery, { ...(query as object) }).app),
     },
     {
       method: "POST",

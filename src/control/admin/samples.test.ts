@@ -13,6 +13,7 @@ const view: GatewayView = {
   lifecycle: "ready",
   snapshotVersion: 1,
   upstreams: [],
+  apps: [],
   dataThreads: [],
   readTotals: () => metrics.readTotals(),
   routes: [],

@@ -2,6 +2,7 @@
 
 import type { Totals } from "../../core/metrics.ts";
 import type { CachePurge } from "../../wire/control.ts";
+import type { AppReport } from "../apps/app-report.ts";
 import type { HealthChanges, LastCheck } from "../health/backend-health.ts";
 import type { LiveUpstream } from "../upstreams.ts";
 
@@ -19,6 +20,8 @@ export interface GatewayView {
   readonly snapshotVersion: number;
   /** Those of the snapshot that serves. */
   readonly upstreams: readonly LiveUpstream[];
+  /** Those of the snapshot that serves, and behind them old versions that are not done yet. */
+  readonly apps: readonly AppReport[];
   readonly dataThreads: readonly DataThreadView[];
   /** Names of the routes of the snapshot that serves. */
   readonly routes: readonly string[];

@@ -6,7 +6,7 @@ import type { VmAddress } from "../../wire/control.ts";
 import type { Log } from "../log.ts";
 import { type Bundle, mappedBy } from "./bundler.ts";
 import { Instance } from "./instance.ts";
-import type { Wrapping } from "./isolation.ts";
+import type { Isolation, Wrapping } from "./isolation.ts";
 import type { OutcomeCounts } from "./outcome.ts";
 import { Spare } from "./spare.ts";
 import type { VmFolder } from "./vm-folder.ts";
@@ -89,6 +89,11 @@ export class AppPool {
 
   get serving(): VmAddress[] {
     return this.#instances.flatMap(({ vm }) => (vm === null ? [] : [vm.address]));
+  }
+
+  /** What its VMs are kept in. */
+  get isolation(): Isolation {
+    return this.#setting.wrapping.isolation;
   }
 
   /** It makes way for another version. */

@@ -3,6 +3,7 @@
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
 import type { Log } from "../log.ts";
 import { AppPool } from "./app-pool.ts";
+import { type AppReport, reportOf } from "./app-report.ts";
 import { bundle } from "./bundler.ts";
 import { Isolations, type User } from "./isolation.ts";
 import { noOutcomes, type OutcomeCounts } from "./outcome.ts";
@@ -48,12 +49,13 @@ export class Apps {
     return { pools: this.#pools, specs: this.#pools.map(({ spec }) => spec) };
   }
 
-  /** Those that serve, and behind them old versions that are not done yet. */
-  get live(): readonly AppPool[] {
-    return [...this.#pools, ...[...this.#alive].filter(({ isRetired }) => isRetired)];
+  /** Of those that serve, and behind them old versions that are not done yet. */
+  reports(): AppReport[] {
+    const old = [...this.#alive].filter((pool) => pool.isRetired && !this.#pools.includes(pool));
+    return [...this.#pools, ...old].map((pool) => reportOf(pool, this.#outcomesOf(pool.plan.rules.name)));
   }
 
-  outcomesOf(app: string): OutcomeCounts {
+  #outcomesOf(app: string): OutcomeCounts {
     const counts = this.#outcomes.get(app) ?? noOutcomes();
     this.#outcomes.set(app, counts);
     return counts;
@@ -133,7 +135,7 @@ export class Apps {
       wrapping: this.#isolations.wrappingFor(plan),
       threads,
       log,
-      outcomes: this.outcomesOf(plan.rules.name),
+      outcomes: this.#outcomesOf(plan.rules.name),
       nextId: () => this.#nextVm++,
       onChange,
     });

@@ -12,8 +12,8 @@ export interface InstanceSetting {
   onFailed(error: unknown, pauseMs: number): void;
 }
 
-/** After so many ends in a row it is no accident. */
-const LOOPS_AFTER = 3;
+/** After so many ends in a row it is no accident, and the pause before the next start is too long to wait for. */
+const LOOPS_AFTER = 5;
 
 export class Instance {
   /** The one that serves; null while there is none. */
