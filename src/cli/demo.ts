@@ -2,6 +2,10 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+
+// The same ending as this file: source, or compiled.
+const HANDLER = fileURLToPath(new URL(`./demo-handler${import.meta.url.slice(-3)}`, import.meta.url));
 
 export class Demo {
   readonly #backends: readonly Server[];
@@ -22,11 +26,14 @@ export class Demo {
 backends:
   demo:
 ${entries.join("\n")}
+apps:
+  handler: { entry: ${JSON.stringify(HANDLER)}, errors: detailed }
 routing:
   all: { path: /, upstream: demo, load_balancer: round_robin }
   hello:
     path: exact:/hello
     respond: { body: "Hello from Sluice itself\\n", headers: { Content-Type: text/plain } }
+  handler: { path: /handler, app: handler }
   old: { path: /old, redirect: { to: "{scheme}://{host}/", status: 301 } }
 `;
   }
@@ -36,6 +43,7 @@ routing:
   Sluice is running. Open ${address}/ in a browser, or try
 
     curl ${address}/          a page from one of two backends, in turn
+    curl ${address}/handler   a handler in TypeScript, in a process of its own
     curl ${address}/hello     a response of the gateway itself
     curl -N ${address}/clock  a stream of server-sent events
     curl -d hi ${address}/echo  what a backend receives
@@ -110,6 +118,7 @@ function page(name: string): string {
 <p>This page came through the gateway from backend <strong>${name}</strong>. Reload it: the other one answers.</p>
 <p>A clock, as server-sent events: <code id="clock"></code></p>
 <ul>
+  <li><a href="/handler">/handler</a> is served by a handler in TypeScript, in a process of its own</li>
   <li><a href="/hello">/hello</a> is a response of the gateway itself</li>
   <li><a href="/echo">/echo</a> shows what a backend receives</li>
   <li><a href="/old">/old</a> is a redirect to this page</li>

@@ -4,19 +4,33 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { check } from "./check.ts";
 import { hashPassword } from "./hash-password.ts";
+import { Misuse } from "./misuse.ts";
 import { run } from "./run.ts";
+import { DEFAULT_INSPECT, serve } from "./serve.ts";
 
 const USAGE = `Usage: sluice <command> [options]
 
 Commands:
   run             run the gateway (without -c: ./sluice.yaml, else a demo)
+  serve FILE      run one handler behind a gateway, without a configuration
   check           report every problem of a configuration
   hash-password   ask for a password, and print its hash for basic_auth
 
 Options:
-  -c, --config FILE   the configuration
+  -c, --config FILE   the configuration (run, check)
+  -w, --watch         go over to changed code at once, and to a changed configuration (serve, run)
   -h, --help          this text
       --version       the version of Sluice
+
+Options of serve:
+  -p, --port PORT             8080 without it; 0 for any that is free
+      --host HOST             127.0.0.1 without it; 0.0.0.0 for every address of the machine
+      --env NAME=VALUE        a variable of \`env\`; may be repeated
+      --allow-net             the handler may use the network
+      --allow-read PATH       it may read a file or folder; may be repeated
+      --allow-write PATH      it may write one; may be repeated
+      --allow-run             it may start processes
+      --inspect[=HOST:PORT]   open the debugger, at ${DEFAULT_INSPECT} without an address
 
 Signals of a running gateway:
   SIGHUP              reload the configuration
@@ -24,22 +38,77 @@ Signals of a running gateway:
   SIGTERM, SIGINT     end what is under way, then exit
 `;
 
-const HASH_PASSWORD = "hash-password";
+const OPTIONS = {
+  config: { type: "string", short: "c" },
+  watch: { type: "boolean", short: "w" },
+  port: { type: "string", short: "p" },
+  host: { type: "string" },
+  env: { type: "string", multiple: true },
+  "allow-net": { type: "boolean" },
+  "allow-read": { type: "string", multiple: true },
+  "allow-write": { type: "string", multiple: true },
+  "allow-run": { type: "boolean" },
+  inspect: { type: "string" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean" },
+} as const;
 
-const COMMANDS: Readonly<Record<string, (args: { config?: string }) => Promise<number>>> = {
-  run,
-  check,
-  [HASH_PASSWORD]: () => hashPassword(),
+type Values = ReturnType<typeof parseCommandLine>["values"];
+
+interface Command {
+  /** What it takes beside --help and --version. */
+  readonly options: readonly (keyof typeof OPTIONS)[];
+  run(values: Values, operands: readonly string[]): Promise<number>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  run: {
+    options: ["config", "watch"],
+    run(values, operands) {
+      refuse(operands[0]);
+      return run(values);
+    },
+  },
+  serve: {
+    options: [
+      "watch",
+      "port",
+      "host",
+      "env",
+      "allow-net",
+      "allow-read",
+      "allow-write",
+      "allow-run",
+      "inspect",
+    ],
+    run(values, [entry, more]) {
+      if (entry === undefined) throw new Misuse("serve what? Expected the file of a handler");
+      refuse(more);
+      return serve({ ...values, entry });
+    },
+  },
+  check: {
+    options: ["config"],
+    run(values, operands) {
+      refuse(operands[0]);
+      return check(values);
+    },
+  },
+  "hash-password": {
+    options: [],
+    run(_values, operands) {
+      // It is probably the password.
+      if (operands.length > 0)
+        throw new Misuse(
+          "hash-password takes no argument: it asks for the password, or reads it from standard input",
+        );
+      return hashPassword();
+    },
+  },
 };
 
 async function main(): Promise<number> {
-  let parsed: ReturnType<typeof parseCommandLine>;
-  try {
-    parsed = parseCommandLine();
-  } catch (error) {
-    return misuse(error instanceof Error ? error.message : String(error));
-  }
-  const { values, positionals } = parsed;
+  const { values, positionals } = parseCommandLine();
   if (values.version === true) {
     process.stdout.write(`${version()}\n`);
     return 0;
@@ -48,33 +117,31 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const [name, ...rest] = positionals;
-  if (name === undefined) return misuse("no command");
+  const [name, ...operands] = positionals;
+  if (name === undefined) throw new Misuse("no command");
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) return misuse(`there is no command "${name}"`);
-  // It is probably the password.
-  if (rest.length > 0 && name === HASH_PASSWORD)
-    return misuse(
-      "hash-password takes no argument: it asks for the password, or reads it from standard input",
-    );
-  if (rest[0] !== undefined) return misuse(`"${rest[0]}" is one argument too many`);
-  return await command(values.config === undefined ? {} : { config: values.config });
+  if (command === undefined) throw new Misuse(`there is no command "${name}"`);
+  for (const option of Object.keys(values)) {
+    if (!command.options.some((known) => known === option))
+      throw new Misuse(`--${option} is no option of "${name}"`);
+  }
+  return await command.run(values, operands);
 }
 
 function parseCommandLine() {
-  return parseArgs({
-    allowPositionals: true,
-    options: {
-      config: { type: "string", short: "c" },
-      help: { type: "boolean", short: "h" },
-      version: { type: "boolean" },
-    },
-  });
+  // The only option whose value may be left out.
+  const args = process.argv
+    .slice(2)
+    .map((arg) => (arg === "--inspect" ? `--inspect=${DEFAULT_INSPECT}` : arg));
+  try {
+    return parseArgs({ args, allowPositionals: true, options: OPTIONS });
+  } catch (error) {
+    throw new Misuse(error instanceof Error ? error.message : String(error));
+  }
 }
 
-function misuse(message: string): number {
-  process.stderr.write(`sluice: ${message}\n\n${USAGE}`);
-  return 2;
+function refuse(operand: string | undefined): void {
+  if (operand !== undefined) throw new Misuse(`"${operand}" is one argument too many`);
 }
 
 function version(): string {
@@ -82,4 +149,10 @@ function version(): string {
   return (manifest as { version: string }).version;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Misuse)) throw error;
+  process.stderr.write(`sluice: ${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

@@ -43,6 +43,7 @@ export function compileApp(name: string, app: AppConfig, files: PemFiles): AppPl
     maxAgeMs: app.max_age ?? null,
     drainTimeoutMs: app.drain_timeout,
     spare: app.spare,
+    inspect: null,
     isolation: app.isolation,
   };
 }

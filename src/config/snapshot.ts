@@ -86,6 +86,8 @@ export interface AppPlan {
   readonly maxAgeMs: number | null;
   readonly drainTimeoutMs: number;
   readonly spare: boolean;
+  /** Where the debugger of its VM listens, or null. */
+  readonly inspect: { readonly host: string; readonly port: number } | null;
   readonly isolation: "auto" | "namespaces" | "user" | "none";
 }
 

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { GatewaySpec } from "../config/compile.ts";
 import type { LoadResult } from "../config/load.ts";
+import type { ReadFile } from "../config/pem-files.ts";
 import { formatProblem } from "../config/problem.ts";
 import type { RunAsSpec } from "../config/run-as.ts";
 import type { ListenerSpec, Snapshot, SnapshotPlan } from "../config/snapshot.ts";
@@ -13,9 +14,11 @@ import type { CachePurge, TlsUpdate } from "../wire/control.ts";
 import { Admin, type AdminChange } from "./admin/admin.ts";
 import { LiveView } from "./admin/live-view.ts";
 import type { AppPool } from "./apps/app-pool.ts";
-import { Apps, type DraftedApps } from "./apps/apps.ts";
+import { Apps, type CodeWanted, type DraftedApps } from "./apps/apps.ts";
+import { inputsOf } from "./apps/code-error.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
+import { FileWatch } from "./file-watch.ts";
 import { Health } from "./health/health.ts";
 import type { Log } from "./log.ts";
 import { Names } from "./names/names.ts";
@@ -24,7 +27,6 @@ import { RateLimits } from "./rate-limits.ts";
 import { settleRoutes, settleServer } from "./settle.ts";
 import { SpareSockets } from "./spare-sockets.ts";
 import { StateFolder } from "./state-folder.ts";
-import { FileWatch } from "./tls/file-watch.ts";
 import { OcspStaples } from "./tls/ocsp-staples.ts";
 import { TicketKeys } from "./tls/ticket-keys.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -35,7 +37,20 @@ export type ConfigSource = () => LoadResult;
 type Loaded = Extract<LoadResult, { ok: true }>;
 
 /** Why the gateway cannot start, in words for the one who started it. */
-export class StartError extends Error {}
+export class StartError extends Error {
+  /** Code of apps whose change may help. */
+  readonly inputs: readonly ReadFile[];
+
+  constructor(message: string, inputs: readonly ReadFile[] = []) {
+    super(message);
+    this.inputs = inputs;
+  }
+}
+
+export interface GatewayOptions {
+  /** Goes over to the code of apps as it changes. */
+  readonly watch: boolean;
+}
 
 /** A data thread that dies again at once is started again after this pause. */
 const RESTART_PAUSE_MS = 1000;
@@ -69,6 +84,8 @@ export class Gateway {
   readonly #tickets = new TicketKeys(() => this.#updateTls());
   readonly #files = new FileWatch(() => this.#readFilesAgain());
   #names: Names | null = null;
+  /** Going over to changed code has its turn after a reload. */
+  #isCodeToFollow = false;
   /** Going over to the addresses of `#names` has its turn after a reload. */
   #isToFollow = false;
   /** The configuration that was accepted last, and what it became on this machine. */
@@ -81,12 +98,16 @@ export class Gateway {
   #stopping: Promise<number> | null = null;
 
   /** Resolves when every data thread accepts connections. */
-  static async start(source: ConfigSource, log: Log): Promise<Gateway> {
+  static async start(
+    source: ConfigSource,
+    log: Log,
+    options: GatewayOptions = { watch: false },
+  ): Promise<Gateway> {
     const loaded = source();
     if (!loaded.ok) throw new StartError(loaded.problems.map((problem) => formatProblem(problem)).join("\n"));
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const runAs = runAsOf(loaded.gateway);
-    const gateway = new Gateway(source, log, runAs, loaded);
+    const gateway = new Gateway(source, log, { ...options, runAs, loaded });
     try {
       const { accessLog } = loaded.snapshot;
       if (runAs !== null && accessLog?.path != null) makeLogFile(accessLog.path, runAs);
@@ -97,12 +118,16 @@ export class Gateway {
       for (const thread of gateway.#threads) gateway.#watch(thread);
     } catch (error) {
       await gateway.#terminate();
-      throw new StartError(reasonOf(error));
+      throw new StartError(reasonOf(error), inputsOf(error));
     }
     return gateway;
   }
 
-  private constructor(source: ConfigSource, log: Log, runAs: RunAsSpec | null, loaded: Loaded) {
+  private constructor(
+    source: ConfigSource,
+    log: Log,
+    { watch, runAs, loaded }: GatewayOptions & { readonly runAs: RunAsSpec | null; readonly loaded: Loaded },
+  ) {
     const { gateway: spec, snapshot: plan, again } = loaded;
     this.#source = source;
     this.#again = again;
@@ -130,6 +155,7 @@ export class Gateway {
       log,
       runAs,
       onChange: (pool) => this.#tellVms(pool),
+      onCode: watch ? () => this.#followCode() : null,
     });
     this.metrics = createMetrics(this.workers);
     const mostClients = connectionsWithin(openFileLimit(), this.workers).clients;
@@ -156,7 +182,7 @@ export class Gateway {
     return this.#reloadFrom(this.#source, "configuration");
   }
 
-  /** Files that the configuration names have changed. What else is new in the file of the configuration has to wait. */
+  /** Files that the configuration names have changed. What else is new in its file, or in the code of apps, has to wait. */
   #readFilesAgain(): void {
     void this.#reloadFrom(() => this.#again(), "changed files");
   }
@@ -201,7 +227,7 @@ export class Gateway {
   }
 
   /** Goes over to a configuration, whole or not at all. */
-  async #go(plan: SnapshotPlan, spec: GatewaySpec): Promise<void> {
+  async #go(plan: SnapshotPlan, spec: GatewaySpec, code: CodeWanted = "as it is now"): Promise<void> {
     const before = this.#names;
     const names = new Names({
       resolver: spec.resolver,
@@ -220,7 +246,7 @@ export class Gateway {
       const server = await settleServer(plan, spec, open, { workers, log: this.#log });
       settled = { ...plan, server, routes: settleRoutes(plan.routes, this.#state) };
       admin = await this.#admin.prepare(spec.admin);
-      apps = await this.#apps.draft(plan.apps);
+      apps = await this.#apps.draft(plan.apps, code);
       if (before === null) for (let i = 0; i < workers; i++) this.#threads.push(this.#startThread(i));
       await this.#switch(settled, names, apps);
     } catch (error) {
@@ -303,6 +329,30 @@ export class Gateway {
     });
   }
 
+  /** The code of apps has changed: the same configuration, with VMs that run the code as it is now. */
+  #followCode(): void {
+    if (this.#isCodeToFollow) return;
+    this.#isCodeToFollow = true;
+    this.#reloading = this.#reloading.then(async () => {
+      this.#isCodeToFollow = false;
+      if (this.#stopping !== null || this.#names === null) return;
+      const started = performance.now();
+      let apps: DraftedApps | null = null;
+      try {
+        apps = await this.#apps.draft(this.#plan.apps, "as it is now");
+        const isNew = apps.pools.some((pool) => !this.#apps.current.pools.includes(pool));
+        if (isNew) await this.#switch(this.#plan, this.#names, apps);
+        this.#apps.adopt(apps);
+        const ms = Math.round(performance.now() - started);
+        if (isNew) this.#log.info({ version: this.#snapshot.version, ms }, "code of apps reloaded");
+      } catch (error) {
+        if (apps !== null) await this.#apps.discard(apps);
+        this.#log.error(reasonOf(error));
+        this.#log.error("code of apps not reloaded: the one before goes on");
+      }
+    });
+  }
+
   async #reload(source: ConfigSource, what: "configuration" | "changed files"): Promise<boolean> {
     const goesOn = what === "configuration" ? "the one before goes on" : "those before go on";
     const loaded = source();
@@ -323,7 +373,11 @@ export class Gateway {
     }
     const started = performance.now();
     try {
-      await this.#go(loaded.snapshot, loaded.gateway);
+      await this.#go(
+        loaded.snapshot,
+        loaded.gateway,
+        what === "configuration" ? "as it is now" : "as before",
+      );
     } catch (error) {
       this.#log.error(reasonOf(error));
       this.#log.error(`${what} not reloaded: ${goesOn}`);

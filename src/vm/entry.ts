@@ -4,6 +4,8 @@
 import type { Socket } from "node:net";
 import { CRASHED_EXIT_CODE, type FromVm, type ToVm, type VmStart } from "../wire/vm.ts";
 import { loadApp } from "./app.ts";
+import { openDebugger } from "./debugger.ts";
+import { failureOf } from "./failure.ts";
 import { GatewayLink } from "./gateway-link.ts";
 import { installGlobals } from "./http/globals.ts";
 import { Numbers } from "./numbers.ts";
@@ -16,13 +18,13 @@ const numbers = new Numbers();
 async function start(message: VmStart): Promise<void> {
   key = message.key;
   try {
+    if (message.inspect !== null) await openDebugger(message.inspect, post);
     installGlobals();
     const handler = await loadApp(message);
     turns = new Turns(handler, message.concurrency);
     post({ type: "ready" });
   } catch (error) {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : "";
-    post({ type: "failed", message: error instanceof Error ? error.message : String(error), stack });
+    post({ type: "failed", ...failureOf(error) });
   }
 }
 

@@ -12,6 +12,8 @@ export interface VmStart {
   readonly bundle: string;
   readonly concurrency: number;
   readonly env: Readonly<Record<string, string>>;
+  /** Where the debugger listens, or null. */
+  readonly inspect: { readonly host: string; readonly port: number } | null;
 }
 
 export type ToVm =

@@ -200,6 +200,7 @@ const APP: Omit<AppPlan, "entry"> = {
   drainTimeoutMs: 5_000,
   spare: true,
   isolation: "none",
+  inspect: null,
 };
 
 const PLAIN: BackendPlan = {

@@ -49,7 +49,7 @@ describe("the demo", { timeout: 120_000 }, () => {
     const found = banner.match(/http:\S+/g);
     assert.deepEqual(
       new Set(found),
-      new Set(["/", "/hello", "/clock", "/echo", "/old"].map((path) => ADDRESS + path)),
+      new Set(["/", "/handler", "/hello", "/clock", "/echo", "/old"].map((path) => ADDRESS + path)),
     );
   });
 
@@ -67,6 +67,13 @@ describe("the demo", { timeout: 120_000 }, () => {
   it("has a response of the gateway itself", async () => {
     const response = await fetch(`${ADDRESS}/hello`);
     assert.deepEqual([response.status, await response.text()], [200, "Hello from Sluice itself\n"]);
+  });
+
+  it("has a handler in TypeScript", async () => {
+    const response = await fetch(`${ADDRESS}/handler?name=you`);
+    const { hello, path, visits } = (await response.json()) as Record<string, unknown>;
+    assert.deepEqual([response.status, hello, path], [200, "you", "/handler"]);
+    assert.equal(typeof visits, "number");
   });
 
   it("has a stream of events, which comes as it is made", async () => {

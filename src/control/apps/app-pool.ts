@@ -36,7 +36,7 @@ const OUTPUT_LINES = 20;
 export class AppPool {
   readonly spec: AppSpec;
   readonly plan: AppPlan;
-  readonly bundle: Bundle;
+  bundle: Bundle;
   readonly #setting: PoolSetting;
   readonly #state: AppState;
   readonly #bundleFile: string;

@@ -1,14 +1,21 @@
 // The apps of the gateway: one pool of VMs for each, made anew where an app or its code changed. Control thread.
 
+import type { ReadFile } from "../../config/pem-files.ts";
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
 import type { Log } from "../log.ts";
 import { AppPool } from "./app-pool.ts";
 import { type AppReport, reportOf } from "./app-report.ts";
-import { bundle } from "./bundler.ts";
+import { type Bundle, bundle } from "./bundler.ts";
+import { CodeError } from "./code-error.ts";
+import { codeFrame } from "./code-frame.ts";
+import { CodeWatch } from "./code-watch.ts";
 import { Isolations, type User } from "./isolation.ts";
 import { noOutcomes, type OutcomeCounts } from "./outcome.ts";
 import { VmFolder } from "./vm-folder.ts";
 import { VmWatch } from "./vm-watch.ts";
+
+/** Of apps whose rules or secrets changed: with the code that they have, or the one of their files. */
+export type CodeWanted = "as before" | "as it is now";
 
 /** Pools that are ready to serve, before they do. */
 export interface DraftedApps {
@@ -24,11 +31,14 @@ export interface AppsSetting {
   readonly runAs: User | null;
   /** Other VMs of the pool serve than before. Resolves when every data thread goes by it. */
   readonly onChange: (pool: AppPool) => Promise<unknown>;
+  /** The code of an app, or what stands in the way of it, has changed. Null where nobody watches. */
+  readonly onCode: (() => void) | null;
 }
 
 export class Apps {
   readonly #setting: AppsSetting;
   readonly #isolations: Isolations;
+  readonly #code: CodeWatch | null;
   readonly #watch = new VmWatch(() => this.#alive);
   #folder: VmFolder | null = null;
   /** Those of the snapshot that serves, in the order of the file. */
@@ -42,6 +52,7 @@ export class Apps {
 
   constructor(setting: AppsSetting) {
     this.#setting = setting;
+    this.#code = setting.onCode === null ? null : new CodeWatch(setting.onCode);
     this.#isolations = new Isolations(setting.runAs);
   }
 
@@ -62,14 +73,16 @@ export class Apps {
   }
 
   /** Starts what is new; what stays goes on. Rejects with what is wrong, and then nothing has changed. */
-  async draft(plans: readonly AppPlan[]): Promise<DraftedApps> {
+  async draft(plans: readonly AppPlan[], code: CodeWanted): Promise<DraftedApps> {
     if (plans.length > 0) this.#folder ??= await VmFolder.make();
-    const drafts = await Promise.allSettled(plans.map((plan) => this.#poolFor(plan)));
+    const drafts = await Promise.allSettled(plans.map((plan) => this.#poolFor(plan, code)));
     const pools = drafts.flatMap((draft) => (draft.status === "fulfilled" ? [draft.value] : []));
-    const faults = drafts.flatMap((draft) => (draft.status === "rejected" ? [messageOf(draft.reason)] : []));
+    const faults = drafts.flatMap((draft) => (draft.status === "rejected" ? [draft.reason] : []));
     if (faults.length > 0) {
       await this.discard({ pools, specs: [] });
-      throw new Error(faults.join("\n"));
+      const error = CodeError.of(faults);
+      this.#code?.watch([...this.#inputs, ...error.inputs]);
+      throw error;
     }
     this.#watch.start();
     return { pools, specs: pools.map(({ spec }) => spec) };
@@ -78,7 +91,12 @@ export class Apps {
   adopt({ pools }: DraftedApps): void {
     const old = this.#pools.filter((pool) => !pools.includes(pool));
     this.#pools = pools;
+    this.#code?.watch(this.#inputs);
     for (const pool of old) void this.#gone(pool, pool.retire("another version serves"));
+  }
+
+  get #inputs(): ReadFile[] {
+    return this.#pools.flatMap(({ bundle }) => bundle.inputs);
   }
 
   async discard({ pools }: DraftedApps): Promise<void> {
@@ -111,6 +129,7 @@ export class Apps {
     await Promise.all(alive.map((pool) => pool.retire(why)));
     clearTimeout(timer);
     this.#watch.stop();
+    this.#code?.stop();
     this.#folder?.remove();
     this.#folder = null;
   }
@@ -120,13 +139,18 @@ export class Apps {
     this.#alive.delete(pool);
   }
 
-  async #poolFor(plan: AppPlan): Promise<AppPool> {
+  async #poolFor(plan: AppPlan, code: CodeWanted): Promise<AppPool> {
     const { threads, log, onChange } = this.#setting;
-    const built = await bundle(plan.entry);
+    const before =
+      code === "as before" ? this.#pools.find((pool) => pool.plan.entry === plan.entry) : undefined;
+    const built = before?.bundle ?? (await bundle(plan.entry));
     const same = this.#pools.find((pool) => {
       return pool.bundle.id === built.id && JSON.stringify(pool.plan) === JSON.stringify(plan);
     });
-    if (same !== undefined) return same;
+    if (same !== undefined) {
+      same.bundle = { ...same.bundle, inputs: built.inputs };
+      return same;
+    }
     const pool = new AppPool({
       number: this.#nextPool++,
       plan,
@@ -144,12 +168,18 @@ export class Apps {
       await pool.start();
     } catch (error) {
       await this.#gone(pool, pool.stop("its app cannot be started"));
-      throw new Error(`App "${plan.rules.name}" cannot be started: ${messageOf(error)}`);
+      throw cannotStart(plan.rules.name, error, built);
     }
     return pool;
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function cannotStart(name: string, error: unknown, { inputs }: Bundle): CodeError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const paths = inputs.map(({ path }) => path);
+  const frame = codeFrame(reason, paths);
+  return new CodeError(
+    `App "${name}" cannot be started: ${reason}${frame === "" ? "" : `\n\n${frame}`}`,
+    inputs,
+  );
 }

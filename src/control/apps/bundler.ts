@@ -1,13 +1,16 @@
 // Makes one file of an app's entry and all that it imports. Control thread.
 
 import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type BuildFailure, build, formatMessages } from "esbuild";
-import type { ReadFile } from "../../config/pem-files.ts";
+import { type ReadFile, stampOf } from "../../config/pem-files.ts";
 import { PLACES, sources } from "./bundle-sources.ts";
+import { CodeError } from "./code-error.ts";
+import { ancestors, placesOfMissing } from "./missing-files.ts";
 
 export interface Bundle {
-  /** The same for the same code. */
+  /** The same for the same code in the same lines. */
   readonly id: string;
   /** JavaScript, a module. */
   readonly code: Uint8Array;
@@ -16,19 +19,9 @@ export interface Bundle {
   readonly inputs: readonly ReadFile[];
 }
 
-/** Why there is no bundle: file, line and the code around it. */
-export class BuildError extends Error {
-  readonly inputs: readonly ReadFile[];
-
-  constructor(message: string, inputs: readonly ReadFile[]) {
-    super(message);
-    this.inputs = inputs;
-  }
-}
-
-/** Rejects with a BuildError. */
+/** Rejects with a CodeError that shows file, line and the code around it. */
 export async function bundle(entry: string): Promise<Bundle> {
-  const inputs = new Map<string, ReadFile>();
+  const inputs = new Map(settingsFor(entry).map((file) => [file.path, file]));
   try {
     const { outputFiles } = await build({
       entryPoints: [entry],
@@ -50,14 +43,24 @@ export async function bundle(entry: string): Promise<Bundle> {
     });
     const code = outputFiles.find(({ path }) => path.endsWith(".mjs"))!.contents;
     const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.contents;
-    const id = createHash("sha256").update(code).digest("hex").slice(0, 16);
+    const id = createHash("sha256").update(code).update(map).digest("hex").slice(0, 16);
     return { id, code, map, inputs: [...inputs.values()] };
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
     const messages = await formatMessages(errors, { kind: "error", color: false });
-    throw new BuildError(`Cannot build "${entry}":\n${messages.join("\n").trimEnd()}`, [...inputs.values()]);
+    throw new CodeError(`Cannot build "${entry}":\n${messages.join("\n").trimEnd()}`, [
+      ...inputs.values(),
+      ...placesOfMissing(errors),
+    ]);
   }
+}
+
+/** Files that say how the others are read, as they are or are not there. */
+function settingsFor(entry: string): ReadFile[] {
+  return ancestors(dirname(entry))
+    .flatMap((folder) => [join(folder, "tsconfig.json"), join(folder, "package.json")])
+    .map((path) => ({ path, stamp: stampOf(path) }));
 }
 
 /** The code of a bundle with the name of the file that has its map. */

@@ -3,7 +3,7 @@
 import type { AppPlan } from "../../config/snapshot.ts";
 
 /** `files` are those that the VM itself is made of. */
-export function vmFlags({ permissions, memoryBytes }: AppPlan, files: readonly string[]): string[] {
+export function vmFlags({ permissions, memoryBytes, inspect }: AppPlan, files: readonly string[]): string[] {
   const flags = [
     `--max-old-space-size=${Math.floor(memoryBytes / 1_048_576)}`,
     "--disable-sigusr1",
@@ -13,6 +13,8 @@ export function vmFlags({ permissions, memoryBytes }: AppPlan, files: readonly s
     ...permissions.write.map((path) => `--allow-fs-write=${path}`),
   ];
   if (permissions.net) flags.push("--allow-net");
+  // What Node has to say against it, docs/apps.md says.
+  if (inspect !== null) flags.push("--allow-inspector", "--disable-warning=PERM0004");
   if (permissions.run) flags.push("--allow-child-process");
   if (permissions.threads) flags.push("--allow-worker");
   if (!permissions.sqlite) flags.push("--no-experimental-sqlite");

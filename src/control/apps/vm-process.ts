@@ -127,6 +127,7 @@ export class VmProcess {
       bundle: pathToFileURL(bundle).href,
       concurrency: plan.rules.concurrency,
       env: plan.env,
+      inspect: plan.inspect,
     });
     const late = setTimeout(() => {
       this.kill({ outcome: "hung", why: `it was not ready within ${START_TIMEOUT_MS / 1000} s` });

@@ -1,7 +1,8 @@
-// Sees that a file which the configuration names has changed: certificates, keys, users. A look every second: unlike `fs.watch` it sees links that point
-// elsewhere, and file systems of other machines. Control thread.
+// Sees that a file has changed which the configuration names, or an app is made of: certificates, keys, users, code. A look
+// every second, or oftener: unlike `fs.watch` it sees links that point elsewhere, and file systems of other machines.
+// Control thread.
 
-import { type ReadFile, stampOf } from "../../config/pem-files.ts";
+import { type ReadFile, stampOf } from "../config/pem-files.ts";
 
 const LOOK_MS = 1000;
 

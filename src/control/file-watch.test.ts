@@ -5,7 +5,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { stampOf } from "../../config/pem-files.ts";
+import { stampOf } from "../config/pem-files.ts";
 import { FileWatch } from "./file-watch.ts";
 
 const LOOK_MS = 1000;
