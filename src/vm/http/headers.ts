@@ -22,7 +22,7 @@ export class LightHeaders {
       return;
     }
     this.#immutable = false;
-    if (typeof init === "object" && init !== null && #list in init) {
+    if (typeof init === "object" && init !== null && #list in init && isPlain(init)) {
       this.#list = init.#list.copy();
       return;
     }
@@ -115,6 +115,11 @@ export class LightHeaders {
     if (this.#immutable) throw new TypeError("immutable");
     return this.#list;
   }
+}
+
+/** An app may have put an iterator of its own on it, and that counts. */
+function isPlain(headers: object): boolean {
+  return Reflect.get(headers, Symbol.iterator) === LightHeaders.prototype.entries;
 }
 
 /** Names in capitals are looked up in lower case, and only after they are known to be tokens: "K" has two lower cases. */

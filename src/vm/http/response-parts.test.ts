@@ -117,6 +117,13 @@ describe("the parts of a native response", () => {
     assert.equal(await new Response(body as ReadableStream<Uint8Array>).text(), "hello");
   });
 
+  it("are the text again where it only wraps a light one, as a framework's own class does", () => {
+    const inner = new LightResponse("hello");
+    const wrapper = { status: 200, statusText: "", headers: inner.headers, body: inner.body };
+    assert.equal(partsOf(wrapper as unknown as Response).body, "hello");
+    assert.throws(() => partsOf(wrapper as unknown as Response), TypeError);
+  });
+
   it("of a body that was used are refused", async () => {
     const response = new Response("hello");
     await response.text();

@@ -1,5 +1,6 @@
 // Takes a Response apart for the link: the light one without making anything, a native one (of fetch()) through its
 // attributes. VM processes.
+import { LightBody } from "./body.ts";
 import { wasDecoded } from "./decoded.ts";
 import { FieldList } from "./field-list.ts";
 import type { BodyParts } from "./request-source.ts";
@@ -47,11 +48,10 @@ function partsOfLight(response: Parameters<typeof linesOf>[0]): ResponseParts {
   };
 }
 
+/** Of fetch(), or of a framework's own class, whose body is often that of a light response inside. */
 function partsOfNative(response: Response): ResponseParts {
-  const { status, statusText, body } = response;
-  if (body !== null && (response.bodyUsed || body.locked)) {
-    throw new TypeError("Body is unusable: Body has already been read");
-  }
+  const { status, statusText } = response;
+  const body = response.body === null ? null : LightBody.ofStream(response.body).take();
   let headerLines = "";
   for (const [name, value] of response.headers) headerLines += `${name}: ${value}\r\n`;
   return { status, statusText, headerLines, body, webSocket: null };

@@ -10,6 +10,7 @@ import { headersCases } from "./cases/headers.ts";
 import { requestCases } from "./cases/requests.ts";
 import { responseCases } from "./cases/responses.ts";
 import { streamCases } from "./cases/streams.ts";
+import { wptCases } from "./cases/wpt.ts";
 
 /** `whole` and `pieces`: light requests as the link makes them; `light`: as an app makes them. */
 export type Side = "native" | "light" | "whole" | "pieces";
@@ -30,6 +31,7 @@ const cases = {
   ...bodyCases,
   ...streamCases,
   ...classCases,
+  ...wptCases,
 };
 const outcomes: Outcomes = {};
 for (const [name, run] of Object.entries(cases)) outcomes[name] = await outcomeOf(() => run(world));
