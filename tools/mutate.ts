@@ -21,6 +21,7 @@ import { STATIC_MUTATIONS } from "./mutations/static.ts";
 import { TLS_MUTATIONS } from "./mutations/tls.ts";
 import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
+import { VM_HTTP_MUTATIONS } from "./mutations/vm-http.ts";
 
 const MUTATIONS = [
   ...HTTP_MUTATIONS,
@@ -37,6 +38,7 @@ const MUTATIONS = [
   ...TRAFFIC_MUTATIONS,
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
+  ...VM_HTTP_MUTATIONS,
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;
