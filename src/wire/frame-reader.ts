@@ -1,16 +1,19 @@
-// Takes the bytes of a link apart into frames. A small state machine with its one limit where the length comes in.
+// Takes the bytes of a link apart into frames. A small state machine with its limits where the header comes in.
 // Runs in data threads and in VMs.
 
-import { FRAME_HEADER_BYTES, LAST_FRAME_TYPE, MAX_PAYLOAD_BYTES } from "./frames.ts";
+import { headerFault } from "./frame-rules.ts";
+import { FRAME_HEADER_BYTES, MAX_PIECE_BYTES } from "./frames.ts";
 
 export interface FrameSink {
   /** The payload is `bytes` from `start` to `end`, valid during the call only. Returns what is wrong with the frame, or null. */
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null;
 }
 
+const FIRST_KEPT_BYTES = 4096;
+
 export class FrameReader {
   readonly #sink: FrameSink;
-  /** Bytes of a frame that is not whole yet. */
+  /** A frame that is not whole yet, from its header on. */
   #kept = Buffer.alloc(0);
   #keptLength = 0;
 
@@ -20,46 +23,62 @@ export class FrameReader {
 
   /** Returns what is wrong, after which the link is of no more use, or null. */
   feed(chunk: Buffer): string | null {
-    if (this.#keptLength === 0) return this.#read(chunk, chunk.length);
-    this.#keep(chunk, 0);
-    const { length } = this.#kept;
-    const whole = this.#kept.subarray(0, this.#keptLength);
-    this.#keptLength = 0;
-    const fault = this.#read(whole, whole.length);
-    // What is left was kept again, from within the same memory: `copy` takes care of that.
-    if (this.#keptLength === 0 && length > MAX_PAYLOAD_BYTES) this.#kept = Buffer.alloc(0);
-    return fault;
+    return this.#keptLength === 0 ? this.#read(chunk, 0) : this.#readOn(chunk);
   }
 
-  #read(bytes: Buffer, length: number): string | null {
-    let at = 0;
+  #read(bytes: Buffer, from: number): string | null {
+    const { length } = bytes;
+    let at = from;
     while (length - at >= FRAME_HEADER_BYTES) {
       const payload = readNumber(bytes, at);
       const type = bytes[at + 4]!;
-      if (payload > MAX_PAYLOAD_BYTES)
-        return `a frame of ${payload} bytes: expected at most ${MAX_PAYLOAD_BYTES}`;
-      if (type === 0 || type > LAST_FRAME_TYPE)
-        return `a frame of type ${type}: expected 1 to ${LAST_FRAME_TYPE}`;
+      const stream = readNumber(bytes, at + 5);
       const start = at + FRAME_HEADER_BYTES;
       const end = start + payload;
-      if (end > length) break;
-      const fault = this.#sink.onFrame(type, readNumber(bytes, at + 5), bytes, start, end);
+      const fault = headerFault(type, payload, stream);
       if (fault !== null) return fault;
+      if (end > length) break;
+      const wrong = this.#sink.onFrame(type, stream, bytes, start, end);
+      if (wrong !== null) return wrong;
       at = end;
     }
-    if (at < length) this.#keep(bytes.subarray(0, length), at);
+    this.#take(bytes, at, length - at);
     return null;
   }
 
-  #keep(bytes: Buffer, from: number): void {
-    const needed = this.#keptLength + bytes.length - from;
-    if (this.#kept.length < needed) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(4096, 2 * needed));
+  /** With the rest of the frame that is kept first. */
+  #readOn(chunk: Buffer): string | null {
+    let at = this.#take(chunk, 0, FRAME_HEADER_BYTES);
+    if (this.#keptLength < FRAME_HEADER_BYTES) return null;
+    const payload = readNumber(this.#kept, 0);
+    const type = this.#kept[4]!;
+    const stream = readNumber(this.#kept, 5);
+    const fault = headerFault(type, payload, stream);
+    if (fault !== null) return fault;
+    const end = FRAME_HEADER_BYTES + payload;
+    at = this.#take(chunk, at, end);
+    if (this.#keptLength < end) return null;
+    const frame = this.#kept;
+    this.#keptLength = 0;
+    // Long frames are rare: no link holds the memory of its longest one for ever.
+    if (frame.length > 2 * MAX_PIECE_BYTES) this.#kept = Buffer.alloc(0);
+    const wrong = this.#sink.onFrame(type, stream, frame, FRAME_HEADER_BYTES, end);
+    return wrong ?? this.#read(chunk, at);
+  }
+
+  /** Keeps what there is from `at` on, until so many bytes are kept. Returns where it stopped. */
+  #take(bytes: Buffer, at: number, until: number): number {
+    const end = Math.min(bytes.length, at + until - this.#keptLength);
+    if (end <= at) return at;
+    const length = this.#keptLength + end - at;
+    if (this.#kept.length < length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_KEPT_BYTES, 2 * length));
       this.#kept.copy(grown, 0, 0, this.#keptLength);
       this.#kept = grown;
     }
-    bytes.copy(this.#kept, this.#keptLength, from);
-    this.#keptLength = needed;
+    bytes.copy(this.#kept, this.#keptLength, at, end);
+    this.#keptLength = length;
+    return end;
   }
 }
 

@@ -73,8 +73,9 @@ export class FrameWriter {
     this.#close(type, stream, start, start);
   }
 
+  /** What is too long of the text is left out. */
   text(type: number, stream: number, text: string): void {
-    this.bytes(type, stream, Buffer.from(text));
+    this.bytes(type, stream, Buffer.from(text).subarray(0, MAX_PIECE_BYTES));
   }
 
   /** Sends at once what was written so far. */

@@ -48,11 +48,13 @@ export const MESSAGE_MORE = 2;
 /** What comes before the head in the payload of a `head`. */
 export const HEAD_PREFIX_BYTES = 5;
 
-/** Longest payload. A VM that announces more is ended. */
-export const MAX_PAYLOAD_BYTES = 262_144;
 /** Longest piece of a body, or of a message, in one frame. */
 export const MAX_PIECE_BYTES = 65_536;
 /** So much of a request body goes with its head; the rest waits until the handler reads. */
 export const REQUEST_WINDOW_BYTES = 16_384;
 /** So much of a response body may be under way before the data thread grants more. */
 export const RESPONSE_WINDOW_BYTES = 65_536;
+/** Longest head. */
+export const MAX_HEAD_BYTES = 131_072;
+/** Most that one side may send of a body at any time. */
+export const MAX_CREDIT_BYTES = 0x7fff_ffff;
