@@ -37,8 +37,6 @@ export const FrameType = {
   name: 13,
 } as const;
 
-export const LAST_FRAME_TYPE = FrameType.name;
-
 /** Of a `head`: the body ends with this frame. */
 export const HEAD_ENDS = 1;
 /** Of a `message`: it is text, and more of it follows. */
