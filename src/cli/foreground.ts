@@ -78,6 +78,8 @@ function addressText({ host, port, tls }: ListenerSpec): string {
 function untilStopped(gateway: Gateway, manager: ServiceManager, log: Log): Promise<void> {
   process.on("SIGHUP", () => void reload(gateway, manager));
   process.on("SIGUSR2", () => gateway.reopenLogs());
+  // Node opens its debugger on it, and whoever may send a signal could drive the gateway.
+  process.on("SIGUSR1", () => log.warn("SIGUSR1 means nothing to the gateway: it opens no debugger"));
   return new Promise((resolve) => {
     let stopping = 0;
     const stop = async (signal: NodeJS.Signals) => {
@@ -97,6 +99,7 @@ function untilStopped(gateway: Gateway, manager: ServiceManager, log: Log): Prom
     process.on("SIGINT", stop);
   });
 }
+
 async function reload(gateway: Gateway, manager: ServiceManager): Promise<void> {
   void manager.reloading();
   const accepted = await gateway.reload();

@@ -50,6 +50,8 @@ export class StartError extends Error {
 export interface GatewayOptions {
   /** Goes over to the code of apps as it changes. */
   readonly watch: boolean;
+  /** Says where the state folder is; without it, that of this process. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** A data thread that dies again at once is started again after this pause. */
@@ -126,7 +128,12 @@ export class Gateway {
   private constructor(
     source: ConfigSource,
     log: Log,
-    { watch, runAs, loaded }: GatewayOptions & { readonly runAs: RunAsSpec | null; readonly loaded: Loaded },
+    {
+      watch,
+      environment = process.env,
+      runAs,
+      loaded,
+    }: GatewayOptions & { readonly runAs: RunAsSpec | null; readonly loaded: Loaded },
   ) {
     const { gateway: spec, snapshot: plan, again } = loaded;
     this.#source = source;
@@ -135,7 +142,7 @@ export class Gateway {
     this.#staples = new OcspStaples(log, () => this.#updateTls());
     this.#gateway = spec;
     this.#runAs = runAs;
-    this.#state = StateFolder.of(process.env, runAs);
+    this.#state = StateFolder.of(environment, runAs);
     this.#reusePort = process.platform === "linux";
     const wanted = spec.workers === "auto" ? availableParallelism() : spec.workers;
     this.workers = this.#reusePort ? wanted : 1;

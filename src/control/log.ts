@@ -5,7 +5,13 @@ import pino, { type Logger } from "pino";
 
 export type Log = Logger;
 
-export function createLog(stream: NodeJS.WriteStream = process.stderr): Log {
+/** What takes the lines of a log that no terminal shows. */
+interface LineTaker {
+  readonly isTTY: false;
+  write(line: string): void;
+}
+
+export function createLog(stream: NodeJS.WriteStream | LineTaker = process.stderr): Log {
   const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } };
   return pino(
     options,

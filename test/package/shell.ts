@@ -39,7 +39,12 @@ export async function temporaryFolder(context: TestContext): Promise<string> {
 
 /** Resolves with what the command printed on its standard output; rejects with the rest where it fails. */
 export async function runCommand(command: string, args: readonly string[], place: Place): Promise<string> {
-  const { stdout } = await promisify(execFile)(command, args, place);
+  const { stdout } = await promisify(execFile)(command, args, place).catch(
+    (error: Error & { stdout?: string }) => {
+      error.message += error.stdout ?? "";
+      throw error;
+    },
+  );
   return stdout;
 }
 
