@@ -24,6 +24,7 @@ export const ERRORS = {
   request_timeout: { source: "client", status: 408, retry: "never" },
   client_gone: { source: "client", status: 499, retry: "never" },
   client_stalled: { source: "client", status: 499, retry: "never" },
+  websocket_version_unsupported: { source: "client", status: 426, retry: "never" },
   rate_limited: { source: "client", status: 429, retry: "never" },
   unauthorized: { source: "client", status: 401, retry: "never" },
   client_denied: { source: "client", status: 403, retry: "never" },

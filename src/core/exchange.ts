@@ -100,6 +100,9 @@ export interface TunnelSocket {
   on(event: "end" | "drain" | "close", listener: () => void): unknown;
   readonly writableLength: number;
   write(chunk: Buffer): boolean;
+  /** What is written until `uncork` leaves together. */
+  cork(): void;
+  uncork(): void;
   /** Calls back when all that was written is out, or never will be. */
   end(callback?: () => void): unknown;
   destroy(): unknown;

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { HISTOGRAM_CELLS, Histogram } from "./histogram.ts";
 
-/** Cells of a region by name. All but `tunnelsOpen`, `cacheEntries` and `cacheBytes` only grow. */
+/** Cells of a region by name. All but those of `GAUGES` only grow. */
 export const Counter = {
   requests: 0,
   responses1xx: 1,
@@ -70,7 +70,18 @@ export const Counter = {
   tlsResumptions: 35,
   /** Handshakes that failed for the certificate of the client. */
   refusedClientCertificates: 36,
+  /** WebSockets of apps that are open. */
+  webSocketsOpen: 37,
+  /** Messages of clients to apps. */
+  webSocketMessagesIn: 38,
+  /** Messages of apps to clients. */
+  webSocketMessagesOut: 39,
+  /** WebSockets of apps that were closed because a message was too long, or too much of them waited. */
+  webSocketsOverLimit: 40,
 } as const;
+
+/** Those that tell how it is now. */
+const GAUGES = [Counter.tunnelsOpen, Counter.cacheEntries, Counter.cacheBytes, Counter.webSocketsOpen];
 
 export type CounterName = keyof typeof Counter;
 
@@ -142,7 +153,7 @@ export class GatewayMetrics {
     const { cells } = this.#regions[index]!;
     Atomics.sub(this.#connections, 0, cells[OWN_CONNECTIONS]!);
     cells[OWN_CONNECTIONS] = 0;
-    for (const counter of [Counter.tunnelsOpen, Counter.cacheEntries, Counter.cacheBytes]) cells[counter] = 0;
+    for (const counter of GAUGES) cells[counter] = 0;
   }
 
   #sums<Name extends string>(names: readonly Name[], first: number): Record<Name, number> {

@@ -28,6 +28,12 @@ export interface OpenConnection {
   destroy(error: GatewayError): void;
 }
 
+/** A WebSocket of an app, as the thread knows it. */
+export interface OpenWebSocket {
+  /** At shutdown: begins to close. */
+  goAway(): void;
+}
+
 export class ThreadContext {
   readonly index: number;
   /** Data threads of the gateway. */
@@ -49,6 +55,8 @@ export class ThreadContext {
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
   readonly connections = new Set<OpenConnection>();
+  /** WebSockets of apps. */
+  readonly webSockets = new Set<OpenWebSocket>();
   /** Connections that are being told that there are too many; they are not among `connections`. */
   refusals = 0;
   /** Connections to backends that carry nothing, over all pools; those that are closing among them. */

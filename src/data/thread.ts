@@ -117,6 +117,7 @@ class DataThread {
     context.draining = true;
     for (const listener of this.#listeners.values()) listener.close();
     for (const connection of context.connections) connection.drain();
+    for (const webSocket of context.webSockets) webSocket.goAway();
     context.whenEmpty(() => this.#drained(0));
   }
 

@@ -9,11 +9,12 @@ export type Fetch = (request: Request, env: object, context: object) => unknown;
 export interface LoadedApp {
   readonly fetch: Fetch;
   readonly env: object;
+  readonly webSocketQueueBytes: number;
 }
 
-export async function loadApp({ bundle, env }: VmStart): Promise<LoadedApp> {
+export async function loadApp({ bundle, env, webSocketQueueBytes }: VmStart): Promise<LoadedApp> {
   const module = (await import(bundle)) as { readonly default?: unknown };
-  return { fetch: handlerOf(module), env };
+  return { fetch: handlerOf(module), env, webSocketQueueBytes };
 }
 
 /** A function, or anything with a `fetch`. */

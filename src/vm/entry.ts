@@ -10,6 +10,7 @@ import { GatewayLink } from "./gateway-link.ts";
 import { installGlobals } from "./http/globals.ts";
 import { Numbers } from "./numbers.ts";
 import { Turns } from "./turns.ts";
+import { installWebSocketPair } from "./websocket/pair.ts";
 
 let turns: Turns | null = null;
 let key = "";
@@ -20,6 +21,7 @@ async function start(message: VmStart): Promise<void> {
   try {
     if (message.inspect !== null) await openDebugger(message.inspect, post);
     installGlobals();
+    installWebSocketPair();
     const handler = await loadApp(message);
     turns = new Turns(handler, message.concurrency);
     post({ type: "ready" });

@@ -43,6 +43,11 @@ export class GatewayLink implements FrameSink {
     return requestIdOf(this.#name, stream);
   }
 
+  /** Another one hears of the stream from now on. */
+  handOver(stream: number, user: LinkUser): void {
+    this.#users.set(stream, user);
+  }
+
   forget(stream: number): void {
     this.#users.delete(stream);
   }

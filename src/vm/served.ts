@@ -19,6 +19,8 @@ import { partsOf, type ResponseParts } from "./http/response-parts.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody } from "./response-body.ts";
 import type { Turn } from "./turns.ts";
+import { LinkClient } from "./websocket/link-client.ts";
+import { freshHalf } from "./websocket/web-socket.ts";
 
 export class Served implements LinkUser, Turn, RequestSource {
   method = "";
@@ -159,8 +161,9 @@ export class Served implements LinkUser, Turn, RequestSource {
       return;
     }
     const start = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n${parts.headerLines}`;
-    const { body } = parts;
-    if (body === null) this.#sendWhole(`${start}\r\n`, null);
+    const { body, webSocket } = parts;
+    if (webSocket !== null) this.#switchTo(webSocket, `${start}\r\n`);
+    else if (body === null) this.#sendWhole(`${start}\r\n`, null);
     else if (!(body instanceof ReadableStream)) this.#sendKnown(start, body);
     else if (this.method === "HEAD") {
       this.#sendWhole(`${start}\r\n`, null);
@@ -194,6 +197,22 @@ export class Served implements LinkUser, Turn, RequestSource {
     const head = `${start}${known}\r\n`;
     if (isHead) this.#sendWhole(head, null);
     else this.#sendPieces(head, bytes);
+  }
+
+  /** The stream is that of a WebSocket from now on. */
+  #switchTo(webSocket: object, head: string): void {
+    const half = freshHalf(webSocket);
+    if (typeof half === "string") {
+      this.#invalid(half);
+      return;
+    }
+    const link = this.#link;
+    const client = new LinkClient(link, this.#stream, half.other, link.turns.app.webSocketQueueBytes);
+    link.writer.head(this.#stream, head, null, false);
+    this.#over = true;
+    link.handOver(this.#stream, client);
+    half.give(client);
+    this.#release();
   }
 
   #invalid(message: string): void {

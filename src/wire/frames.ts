@@ -56,3 +56,13 @@ export const RESPONSE_WINDOW_BYTES = 65_536;
 export const MAX_HEAD_BYTES = 131_072;
 /** Most that one side may send of a body at any time. */
 export const MAX_CREDIT_BYTES = 0x7fff_ffff;
+/** So many bytes of WebSocket messages may be under way each way before the receiver grants more; see `messageCost`. */
+export const MESSAGE_WINDOW_BYTES = 65_536;
+
+/** What a `message` frame takes of the credit: all of it, so that empty messages are not free. A frame is sent whole where any is left. */
+export function messageCost(bytes: number): number {
+  return FRAME_HEADER_BYTES + 1 + bytes;
+}
+
+/** The most that may be under way. */
+export const MOST_MESSAGE_BYTES = MESSAGE_WINDOW_BYTES + messageCost(MAX_PIECE_BYTES);

@@ -11,6 +11,8 @@ export interface VmStart {
   /** URL of the bundle. */
   readonly bundle: string;
   readonly concurrency: number;
+  /** Most bytes of messages that may wait for the client of one WebSocket. */
+  readonly webSocketQueueBytes: number;
   readonly env: Readonly<Record<string, string>>;
   /** Where the debugger listens, or null. */
   readonly inspect: { readonly host: string; readonly port: number } | null;

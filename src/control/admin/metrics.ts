@@ -18,7 +18,7 @@ const REFUSED = ["sluice_connections_refused_total", "Client connections refused
 const CACHE = ["sluice_cache_requests_total", "Requests on routes with a cache, by what it did."] as const;
 
 const COUNTERS: Readonly<
-  Record<Exclude<CounterName, "tunnelsOpen" | "cacheEntries" | "cacheBytes">, Family>
+  Record<Exclude<CounterName, "tunnelsOpen" | "cacheEntries" | "cacheBytes" | "webSocketsOpen">, Family>
 > = {
   requests: ["sluice_requests_total", "Requests that were answered, or failed."],
   responses1xx: [...RESPONSES, { code: "1xx" }],
@@ -52,6 +52,20 @@ const COUNTERS: Readonly<
   refusedClientCertificates: [
     "sluice_tls_client_certificates_refused_total",
     "TLS handshakes that failed for the certificate of the client.",
+  ],
+  webSocketMessagesIn: [
+    "sluice_websocket_messages_total",
+    "Messages of WebSockets of apps.",
+    { direction: "in" },
+  ],
+  webSocketMessagesOut: [
+    "sluice_websocket_messages_total",
+    "Messages of WebSockets of apps.",
+    { direction: "out" },
+  ],
+  webSocketsOverLimit: [
+    "sluice_websockets_over_limit_total",
+    "WebSockets of apps closed because a message was too long, or too much waited.",
   ],
   upstreamConnectionsOpened: ["sluice_backend_connections_opened_total", "Connections to backends opened."],
   upstreamConnectionsReused: [
@@ -108,6 +122,7 @@ function addGateway(out: Exposition, view: GatewayView): void {
 function addTotals(out: Exposition, { connections, counters, failures, ...times }: Totals): void {
   out.gauge("sluice_connections", "Client connections open.", connections);
   out.gauge("sluice_tunnels", "Tunnels (WebSocket and other upgrades) open.", counters.tunnelsOpen);
+  out.gauge("sluice_websockets", "WebSockets of apps open.", counters.webSocketsOpen);
   out.gauge("sluice_cache_entries", "Responses kept.", counters.cacheEntries);
   out.gauge("sluice_cache_bytes", "Memory that the responses kept take.", counters.cacheBytes);
   for (const [counter, [name, help, labels]] of Object.entries(COUNTERS))

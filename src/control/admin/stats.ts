@@ -68,6 +68,12 @@ function gatewayStats(samples: Samples, now: Sample) {
       client_certificates_refused: counters.refusedClientCertificates,
     },
     tunnels: counters.tunnelsOpen,
+    websockets: {
+      open: counters.webSocketsOpen,
+      messages_in: counters.webSocketMessagesIn,
+      messages_out: counters.webSocketMessagesOut,
+      over_limit: counters.webSocketsOverLimit,
+    },
     requests: counters.requests,
     requests_per_second: {
       "1s": growth(samples.before(now, SECOND), now, requestsOf),

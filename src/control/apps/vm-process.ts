@@ -126,6 +126,7 @@ export class VmProcess {
       key: this.address.key,
       bundle: pathToFileURL(bundle).href,
       concurrency: plan.rules.concurrency,
+      webSocketQueueBytes: plan.rules.websocket.queueBytes,
       env: plan.env,
       inspect: plan.inspect,
     });

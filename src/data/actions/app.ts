@@ -23,6 +23,8 @@ import { requestHeadFor } from "../apps/request-head.ts";
 import { ResponseReader } from "../apps/response-reader.ts";
 import type { StreamUser, VmLink } from "../apps/vm-link.ts";
 import type { VmPool } from "../apps/vm-pool.ts";
+import { startAppWebSocket } from "../apps/websocket/app-websocket.ts";
+import { agree, asksForWebSocket, faultHeaders, handshakeFault } from "../apps/websocket/handshake.ts";
 import { failExchange } from "../pipeline.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import type { StartAction } from "./route.ts";
@@ -82,6 +84,14 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 
   start(): void {
+    const { request } = this.#exchange;
+    if (request.upgrade !== null && asksForWebSocket(request)) {
+      const fault = handshakeFault(request);
+      if (fault !== null) {
+        failExchange(this.#exchange, fault, faultHeaders(fault, request));
+        return;
+      }
+    }
     this.#exchange.action = this;
     if (this.#bodyEnded) this.#dispatch(null);
     else {
@@ -230,6 +240,7 @@ export class AppRun extends Timed implements Action, StreamUser {
     const { method } = exchange.request;
     const read = this.#route.reader.read(bytes, headStart, bodyStart, method);
     if (typeof read === "string") return read;
+    if (read.status === 101) return this.#onSwitch(read);
     const length = end - bodyStart;
     const declared = read.bodyLength;
     if (ends && method !== "HEAD" && declared !== UNKNOWN_LENGTH && declared !== length && length > 0)
@@ -250,6 +261,25 @@ export class AppRun extends Timed implements Action, StreamUser {
     this.#sentBytes = length;
     if (!exchange.client.sendHead(head, body, ends) && !ends) this.#slow = true;
     if (!ends) this.#took(length);
+    return null;
+  }
+
+  /** The handler accepts a WebSocket. */
+  #onSwitch(head: ResponseHead): string | null {
+    const { thread, app, action } = this.#route;
+    const exchange = this.#exchange;
+    const link = this.#link!;
+    const agreement = agree(exchange.request, head.headers, app.websocket);
+    if (typeof agreement === "string") {
+      this.#fail("app_response_invalid", agreement);
+      return null;
+    }
+    this.#link = null;
+    exchange.action = null;
+    exchange.upstreamMs = performance.now() - exchange.startedMs;
+    thread.deadlines.remove(this);
+    const idleMs = action.timeouts.websocketIdleMs;
+    startAppWebSocket({ thread, exchange, app, link, stream: this.#stream, idleMs }, head, agreement);
     return null;
   }
 

@@ -42,11 +42,15 @@ export class VmLink implements FrameSink {
   readonly writer: FrameWriter;
   /** It takes new exchanges. */
   open = true;
+  /** What is under way may end, and then it closes. */
+  retired = false;
   readonly #setting: LinkSetting;
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
   readonly #name = randomBytes(6).toString("hex");
   readonly #users = new Map<number, StreamUser>();
+  /** Streams that go on without a place at the VM. */
+  readonly #placeless = new Set<number>();
   #lastStream = -1;
   #lastOfVm = 0;
   #ended = false;
@@ -96,8 +100,16 @@ export class VmLink implements FrameSink {
   /** The stream is over; what still comes on it is left alone. */
   forget(stream: number): void {
     if (!this.#users.delete(stream)) return;
-    if (stream % 2 === 1) this.#setting.state.release(this.address.slot, this.#setting.thread.index);
+    const hasPlace = stream % 2 === 1 && !(this.#placeless.size > 0 && this.#placeless.delete(stream));
+    if (hasPlace) this.#setting.state.release(this.address.slot, this.#setting.thread.index);
     if (!this.open && this.#users.size === 0) this.#end("retired");
+  }
+
+  /** Another one hears of the stream from now on. Its place at the VM is given back. */
+  handOver(stream: number, user: StreamUser): void {
+    this.#users.set(stream, user);
+    this.#placeless.add(stream);
+    this.#setting.state.release(this.address.slot, this.#setting.thread.index);
   }
 
   abort(stream: number, why: string): void {
@@ -109,6 +121,7 @@ export class VmLink implements FrameSink {
   /** Takes no more exchanges, and closes when the last one is over. */
   retire(): void {
     this.open = false;
+    this.retired = true;
     if (this.#users.size === 0) this.#end("retired");
   }
 

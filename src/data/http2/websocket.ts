@@ -9,10 +9,14 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** Whether a 101 answers the key that was sent (RFC 6455 section 4.1). */
 export function acceptsKey(headers: HeaderList, key: string): boolean {
-  const expected = createHash("sha1")
+  return headers.findOnly("sec-websocket-accept") === acceptOf(key);
+}
+
+/** The Sec-WebSocket-Accept that answers a key. */
+export function acceptOf(key: string): string {
+  return createHash("sha1")
     .update(key + GUID)
     .digest("base64");
-  return headers.findOnly("sec-websocket-accept") === expected;
 }
 
 /** The client's end of a tunnel that is not to be: closed before anything goes through. */
@@ -30,6 +34,10 @@ class ClosedSocket implements TunnelSocket {
   write(): boolean {
     return true;
   }
+
+  cork(): void {}
+
+  uncork(): void {}
 
   end(callback?: () => void): void {
     callback?.();

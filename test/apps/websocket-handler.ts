@@ -1,0 +1,209 @@
+// The app of the tests of WebSockets: each path is one way to use them. What it saw is at /seen.
+
+interface Socket extends EventTarget {
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  onmessage: ((event: Received) => unknown) | null;
+  onclose: ((event: Received) => unknown) | null;
+  accept(): void;
+  send(message: unknown): void;
+  close(code?: unknown, reason?: unknown): void;
+}
+
+interface Received extends Event {
+  readonly data: string | ArrayBuffer;
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+  readonly message: string;
+}
+
+declare const WebSocketPair: new () => { 0: Socket; 1: Socket } & Iterable<Socket>;
+
+const seen: object[] = [];
+const late = new Map<string, Socket>();
+let used: Socket | null = null;
+
+const WAYS: Record<
+  string,
+  (server: Socket, id: string, client: Socket) => ResponseInit | Response | undefined
+> = {
+  "/echo": echo,
+  "/unasked": echo,
+  "/greet"(server) {
+    server.accept();
+    server.send("hello");
+    server.onmessage = async ({ data }) => server.send(String(data).toUpperCase());
+    return undefined;
+  },
+  "/protocol"(server, id) {
+    server.accept();
+    return { headers: { "Sec-WebSocket-Protocol": id, "X-From": "handler" } };
+  },
+  "/kinds"(server) {
+    server.accept();
+    server.onmessage = ({ data }) => {
+      if (typeof data === "string") server.send(`string of ${data.length}`);
+      else server.send(`${data.constructor.name} of ${data.byteLength}`);
+    };
+    return undefined;
+  },
+  "/send"(server) {
+    server.accept();
+    const bytes = Uint8Array.of(0, 1, 2, 3, 4);
+    server.send("text");
+    server.send(bytes);
+    server.send(bytes.buffer);
+    server.send(bytes.subarray(1, 3));
+    server.send(new DataView(bytes.buffer, 2));
+    bytes.fill(9);
+    try {
+      server.send(5);
+    } catch (error) {
+      server.send(String(error));
+    }
+    return undefined;
+  },
+  "/close"(server) {
+    server.accept();
+    server.onmessage = ({ data }) => {
+      const before = server.readyState;
+      try {
+        server.close(...(JSON.parse(String(data)) as unknown[]));
+        server.close(1000, "again");
+        seen.push({ type: "closing", before, after: server.readyState });
+        server.send("too late");
+      } catch (error) {
+        seen.push({ type: "thrown", error: String(error) });
+        if (server.readyState === 1) server.send(String(error));
+      }
+    };
+    return undefined;
+  },
+  "/note"(server, id) {
+    server.accept();
+    note(server, id);
+    return undefined;
+  },
+  "/late"(server, id) {
+    late.set(id, server);
+    return undefined;
+  },
+  "/throw"(server) {
+    server.accept();
+    server.onmessage = ({ data }) => {
+      if (data === "throw") throw new Error("a listener broke");
+      server.send(data);
+    };
+    server.addEventListener("message", async (event) => {
+      if ((event as Received).data === "reject") throw new Error("a promise broke");
+    });
+    return undefined;
+  },
+  "/flood"(server, id) {
+    server.accept();
+    note(server, id, ["error", "close"]);
+    server.onmessage = ({ data }) => {
+      const { count, bytes } = JSON.parse(String(data)) as { count: number; bytes: number };
+      for (let i = 0; i < count; i++) server.send(new Uint8Array(bytes).fill(i));
+      seen.push({ id, type: "sent", buffered: server.bufferedAmount });
+    };
+    return undefined;
+  },
+  "/block"(server) {
+    server.accept();
+    server.onmessage = ({ data }) => {
+      server.onmessage = (event) => server.send(event.data);
+      const until = Date.now() + Number(data);
+      server.send("blocked");
+      setImmediate(() => setImmediate(() => block(until)));
+    };
+    return undefined;
+  },
+  "/exit"(server) {
+    server.accept();
+    server.onmessage = () => process.exit(3);
+    return undefined;
+  },
+  "/local"(server, _id, client) {
+    const local: unknown[] = [];
+    const listen = (socket: Socket, name: string) => {
+      socket.accept();
+      socket.addEventListener("message", (event) => local.push([name, (event as Received).data]));
+      socket.onclose = ({ code, reason, wasClean }) => {
+        local.push([name, code, reason, wasClean, socket.readyState]);
+        if (local.length === 4) seen.push({ type: "local", local });
+      };
+    };
+    server.accept();
+    server.send("early");
+    listen(client, "client");
+    listen(server, "server");
+    client.send("back");
+    server.close(4000, "done");
+    return new Response("local");
+  },
+  "/accepted"(_server, _id, client) {
+    client.accept();
+    return undefined;
+  },
+  "/twice"(server, _id, client) {
+    echo(server);
+    const first = used;
+    used ??= client;
+    return first === null ? undefined : answer(first);
+  },
+  "/status": () => ({ status: 200 }),
+  "/nothing": () => new Response(null, { status: 101 }),
+  "/object": () => answer({} as Socket),
+  "/mute"(server) {
+    try {
+      server.send("before accept");
+    } catch (error) {
+      seen.push({ type: "mute", error: String(error) });
+    }
+    return undefined;
+  },
+};
+
+export default {
+  fetch(request: Request): Response {
+    const { pathname, searchParams } = new URL(request.url);
+    const id = searchParams.get("id") ?? "";
+    if (pathname === "/seen") return Response.json(seen.filter((one) => !("id" in one) || one.id === id));
+    if (pathname === "/accept") {
+      echo(late.get(id)!);
+      return new Response("accepted");
+    }
+    const pair = new WebSocketPair();
+    const [client, server] = Object.values(pair);
+    if (pair[0] !== client || [...pair][1] !== server) throw new Error("a pair is not what it was");
+    const upgrade = request.headers.get("upgrade");
+    if (upgrade !== "websocket" && !["/unasked", "/local"].includes(pathname))
+      return new Response(`upgrade is ${upgrade}`, { status: 400 });
+    const init = WAYS[pathname]!(server, id, client);
+    return init instanceof Response ? init : answer(client, init);
+  },
+};
+
+function answer(webSocket: Socket, init: ResponseInit = {}): Response {
+  return new Response(null, { status: 101, ...init, webSocket } as ResponseInit);
+}
+
+function echo(server: Socket): undefined {
+  server.accept();
+  server.addEventListener("message", (event) => server.send((event as Received).data));
+}
+
+function note(server: Socket, id: string, types = ["message", "error", "close"]): void {
+  for (const type of types) {
+    server.addEventListener(type, (event) => {
+      const { data, code, reason, wasClean, message } = event as Received;
+      seen.push({ id, type, data, code, reason, wasClean, message, readyState: server.readyState });
+    });
+  }
+}
+
+function block(until: number): void {
+  while (Date.now() < until);
+}
