@@ -27,7 +27,7 @@ export const DEFAULT_OPTIONS: RequestOptions = Object.freeze({
   dispatcher: undefined,
 });
 
-const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+const ALLOWED: ReadonlyArray<readonly [key: string, values: readonly string[]]> = Object.entries({
   referrerPolicy: [
     "",
     "no-referrer",
@@ -45,7 +45,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   redirect: ["follow", "manual", "error"],
   duplex: ["half"],
   priority: ["high", "low", "auto"],
-};
+});
 
 /** Read whenever there is an init: any of these starts from the referrer that a new request has. */
 const KEYS = [
@@ -63,7 +63,7 @@ const KEYS = [
 export function readOptions(init: Record<string, unknown>, base: RequestOptions): RequestOptions {
   const chosen: Record<string, unknown> = {};
   let isEmpty = true;
-  for (const [key, allowed] of Object.entries(ALLOWED)) {
+  for (const [key, allowed] of ALLOWED) {
     const value = init[key];
     if (value === undefined) continue;
     const text = String(value);
