@@ -1,13 +1,14 @@
 // `node bench/apps/light.ts`: what the Request and the Response of one exchange cost in a VM, native and light, without
 // the link. About 20 s on one core; writes bench/results/apps-light.json and .md.
 
+import { execFileSync } from "node:child_process";
 import { requestOf } from "../../src/vm/http/request-of.ts";
 import { LightResponse } from "../../src/vm/http/response.ts";
 import { partsOf } from "../../src/vm/http/response-parts.ts";
 import { describeMachine } from "../lib/machine.ts";
 import { describe, table, writeResults } from "../lib/report.ts";
 import { runRounds } from "../lib/rounds.ts";
-import { lowerQuartile, pairedRatios, quantile } from "../lib/statistics.ts";
+import { lowerQuartile, median, pairedRatios, quantile } from "../lib/statistics.ts";
 
 const ROUNDS = 12;
 const WARM_UP_MS = 300;
@@ -71,12 +72,14 @@ const markdown = toMarkdown();
 console.log(markdown);
 writeResults("apps-light", { startedAt, machine, loading, results }, markdown);
 
-/** What loading the native classes costs this process: it has not touched them yet. */
+/** What the first touch of the native classes costs a process that has nothing else. Medians. */
 function nativeLoading(): { readonly ms: number; readonly mb: number } {
-  const memory = process.memoryUsage.rss();
-  const start = performance.now();
-  if (typeof globalThis.Response !== "function") throw new Error("Cannot find Node's Response");
-  return { ms: performance.now() - start, mb: (process.memoryUsage.rss() - memory) / 1e6 };
+  const code =
+    "const m = process.memoryUsage.rss(), t = performance.now(); Response; console.log(performance.now() - t, (process.memoryUsage.rss() - m) / 1e6)";
+  const runs = Array.from({ length: 9 }, () =>
+    execFileSync(process.execPath, ["-e", code], { encoding: "utf8" }).split(" ").map(Number),
+  );
+  return { ms: median(runs.map(([ms]) => ms!)), mb: median(runs.map(([, mb]) => mb!)) };
 }
 
 /** As a server in Node has to do it: fields as pairs in, fields and bytes out. */
@@ -144,8 +147,8 @@ ${FIELDS.length} fields. An \`await\` of the handler's result is in every number
 
 ${table(["handler", "native", "light", "native / light"], rows)}
 
-Loading the native classes took this process ${loading.ms.toFixed(0)} ms and ${loading.mb.toFixed(0)} MB; a VM with the light ones does not load them
-before its app calls \`fetch()\` or reads a form.
+Loading the native classes takes a process that has nothing else ${loading.ms.toFixed(0)} ms and ${loading.mb.toFixed(0)} MB (median of 9 starts); a VM with the
+light ones does not load them before its app calls \`fetch()\` or reads a form.
 `;
 }
 
