@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LightRequest } from "./request.ts";
+import { LightRequest } from "./request.ts";
 import { requestOf, requestPartsOf } from "./request-of.ts";
 import type { BodySource } from "./request-source.ts";
 
@@ -123,7 +123,6 @@ describe("the body of a request that the link gives", () => {
   it("is not cancelled when it moves on to another request", async () => {
     const source = new Source(["a", "b"]);
     const first = requestWith(source) as unknown as LightRequest;
-    const { LightRequest } = await import("./request.ts");
     assert.ok(first.body);
     const second = new LightRequest(new LightRequest(first));
     assert.equal(await second.text(), "ab");
@@ -164,6 +163,13 @@ describe("a request that leaves for an upstream", () => {
 
   it("keeps a body that came with GET", () => {
     assert.deepEqual(requestPartsOf(requestWith(new Source([], "query"), "GET")).body, Buffer.from("query"));
+  });
+
+  it("keeps it in a request made from that one, but none may be made with another method or with a body for GET", async () => {
+    const first = requestWith(new Source([], "query"), "GET") as unknown as LightRequest;
+    assert.throws(() => new LightRequest(first, { method: "HEAD" }), TypeError);
+    assert.throws(() => new LightRequest(first, { body: "x" }), TypeError);
+    assert.equal(await new LightRequest(first, { headers: { a: "b" } }).text(), "query");
   });
 
   it("with a field that no message can hold is refused", () => {
