@@ -84,6 +84,20 @@ export const VM_HTTP_MUTATIONS: readonly Mutation[] = [
     tests: SAME,
   },
   {
+    name: "the type of a Blob is no line of its own",
+    file: bodyInit,
+    find: 'type !== "" && isPlainField("content-type", type)',
+    replace: 'type !== ""',
+    tests: PARTS,
+  },
+  {
+    name: "the text of a status is no line of its own",
+    file: responseInit,
+    find: "if (!REASON_PHRASE.test(text)) throw",
+    replace: "if (text === null) throw",
+    tests: PARTS,
+  },
+  {
     name: "a stream in use is no body",
     file: bodyInit,
     find: "stream.locked || isDisturbed(stream)",

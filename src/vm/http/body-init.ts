@@ -2,6 +2,7 @@
 import { isAnyArrayBuffer, isArrayBuffer } from "node:util/types";
 import { LightBody } from "./body.ts";
 import { type ByteStream, isDisturbed, streamFromIterable } from "./body-stream.ts";
+import { isPlainField } from "./field-syntax.ts";
 import { encodeFormData } from "./multipart.ts";
 
 export interface TypedBody {
@@ -29,7 +30,7 @@ export function extractBody(init: unknown): TypedBody {
       return { body: bodyOf(init as AsyncIterable<unknown>), type: null, replayable: false };
     }
     if (init instanceof Blob) {
-      return { body: LightBody.ofStream(init.stream()), type: init.type || null, replayable: true };
+      return { body: LightBody.ofStream(init.stream()), type: typeOf(init), replayable: true };
     }
     if (isFormData(init)) {
       const { body, type } = encodeFormData(init);
@@ -40,6 +41,12 @@ export function extractBody(init: unknown): TypedBody {
     throw new TypeError("Response: body is a symbol, which cannot be converted to a DOMString.");
   }
   return { body: LightBody.of(String(init)), type: TEXT, replayable: true };
+}
+
+/** An app's own kind of Blob may say anything. */
+function typeOf(blob: Blob): string | null {
+  const { type } = blob;
+  return type !== "" && isPlainField("content-type", type) ? type : null;
 }
 
 /** A copy, since the app may change its own afterwards; null for what is no bytes. */

@@ -100,6 +100,33 @@ describe("the parts of a light response", () => {
   });
 });
 
+describe("the lines that leave", () => {
+  const smuggled = "a\r\nx: y";
+
+  it("hold no line that a Blob's type brings along", () => {
+    class Own extends Blob {
+      override get type() {
+        return smuggled;
+      }
+    }
+    assert.equal(parts(new LightResponse(new Own(["a"]))).headerLines, "");
+    assert.equal(parts(new LightResponse(new Own(["a"]), { headers: { b: "c" } })).headerLines, "b: c\r\n");
+  });
+
+  it("hold no line that a class of the app's own brings along", () => {
+    const sound = { status: 200, statusText: "", headers: [], body: null };
+    for (const change of [
+      { statusText: smuggled },
+      { headers: [["a", smuggled]] },
+      { headers: [[smuggled, "a"]] },
+    ]) {
+      assert.throws(() => partsOf({ ...sound, ...change } as unknown as Response), TypeError);
+    }
+    assert.throws(() => partsOf({ ...sound, status: smuggled } as unknown as Response), RangeError);
+    assert.equal(partsOf(sound as unknown as Response).headerLines, "");
+  });
+});
+
 describe("the parts of a native response", () => {
   it("are taken from what it shows", async () => {
     const { status, statusText, headerLines, body } = partsOf(

@@ -3,8 +3,10 @@
 import { LightBody } from "./body.ts";
 import { wasDecoded } from "./decoded.ts";
 import { FieldList } from "./field-list.ts";
+import { listOf } from "./headers.ts";
 import type { BodyParts } from "./request-source.ts";
 import { bodyOf, isLight, linesOf } from "./response.ts";
+import { readResponseInit } from "./response-init.ts";
 
 /** What leaves for the gateway. */
 export interface ResponseParts {
@@ -50,11 +52,11 @@ function partsOfLight(response: Parameters<typeof linesOf>[0]): ResponseParts {
 
 /** Of fetch(), or of a framework's own class, whose body is often that of a light response inside. */
 function partsOfNative(response: Response): ResponseParts {
-  const { status, statusText } = response;
+  // Read as an init is: what such a class shows may be anything.
+  const { status, statusText, headers, webSocket } = readResponseInit(response);
+  const headerLines = headers === null ? "" : listOf(headers).lines();
   const body = response.body === null ? null : LightBody.ofStream(response.body).take();
-  let headerLines = "";
-  for (const [name, value] of response.headers) headerLines += `${name}: ${value}\r\n`;
-  return { status, statusText, headerLines, body, webSocket: null };
+  return { status, statusText, headerLines, body, webSocket };
 }
 
 /** What fetch() has decoded leaves as it is now. */
