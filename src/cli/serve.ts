@@ -45,7 +45,6 @@ export async function serve(args: ServeArguments): Promise<number> {
   });
 }
 
-/** As text of a configuration, in which a dollar may begin the name of a variable. */
 function configOf(args: ServeArguments): string {
   const { entry } = args;
   const name = basename(entry, extname(entry));
@@ -69,7 +68,14 @@ function configOf(args: ServeArguments): string {
     apps: { [name]: app },
     routing: { [name]: route },
   };
-  return JSON.stringify(config, null, 1).replaceAll("${", () => "$${");
+  return JSON.stringify(config, (_key, value: unknown) =>
+    typeof value === "string" ? escaped(value) : value,
+  );
+}
+
+/** In a configuration a dollar and a brace begin the name of a variable. */
+function escaped(text: string): string {
+  return text.replaceAll("${", () => "$${");
 }
 
 function entryFault(entry: string): string | null {

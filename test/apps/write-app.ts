@@ -1,12 +1,21 @@
 // Writes the entry of an app into a folder of its own, for tests.
 
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Returns the path of the entry. The system takes the folder away with the other temporary ones. */
 export function writeApp(code: string, name = "handler.ts"): string {
-  const entry = join(mkdtempSync(join(tmpdir(), "sluice-app-")), name);
-  writeFileSync(entry, code);
-  return entry;
+  return join(writeFiles({ [name]: code }), name);
+}
+
+/** Files by path within a new folder. Returns the folder. */
+export function writeFiles(files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-app-"));
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  return folder;
 }

@@ -55,7 +55,8 @@ export class TestGateway {
     if (options.owner !== undefined) chownSync(this.folder, options.owner.uid, options.owner.gid);
     this.configFile = options.example ?? join(this.folder, "sluice.yaml");
     if (options.example === undefined) this.configure(config, options);
-    const command = [...(options.prefix ?? []), process.execPath, MAIN, "run", "-c", this.configFile];
+    const args = options.args ?? ["run", "-c", this.configFile];
+    const command = [...(options.prefix ?? []), process.execPath, MAIN, ...args];
     this.process = spawn(command[0]!, command.slice(1), {
       cwd: options.example === undefined ? this.folder : dirname(options.example),
       env: { ...process.env, STATE_DIRECTORY: join(this.folder, "state"), ...options.env },
@@ -140,6 +141,8 @@ export interface GatewayOptions {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** A command to run the gateway under, such as `["prlimit", "--nofile=100"]`. */
   readonly prefix?: readonly string[];
+  /** What to run in place of `run -c FILE`. */
+  readonly args?: readonly string[];
   /** A configuration file to run as it is, in its folder. */
   readonly example?: string;
 }
