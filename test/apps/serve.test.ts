@@ -175,7 +175,8 @@ describe("a command line that cannot be meant", () => {
     it(`is refused: ${args.join(" ").replace(entry, "handler.ts")}`, async () => {
       const gateway = new TestGateway("", { args });
       assert.equal(await gateway.exited, code);
-      assert.ok(gateway.log[0]?.msg.startsWith(said), gateway.log[0]?.msg);
+      const text = gateway.log[0]?.msg ?? "";
+      assert.ok(text.startsWith(said), text);
     });
   }
 

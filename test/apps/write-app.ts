@@ -9,9 +9,11 @@ export function writeApp(code: string, name = "handler.ts"): string {
   return join(writeFiles({ [name]: code }), name);
 }
 
-/** Files by path within a new folder. Returns the folder. */
-export function writeFiles(files: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), "sluice-app-"));
+/** Files by path within a folder, a new one where none is given. Returns the folder. */
+export function writeFiles(
+  files: Readonly<Record<string, string>>,
+  folder = mkdtempSync(join(tmpdir(), "sluice-app-")),
+): string {
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
