@@ -1,0 +1,47 @@
+// An error that nobody catches, outside of a request: ends its VM and nothing else.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { TestGateway } from "../support/gateway.ts";
+import { writeApp } from "./write-app.ts";
+
+const HANDLER = `
+interface Unused { readonly a: 1 }
+
+function fail(text: string): never {
+  throw new RangeError(text);
+}
+
+export default (request: Request): Response => {
+  if (request.url.endsWith("/exception")) setImmediate(() => fail("in a callback"));
+  if (request.url.endsWith("/rejection")) void Promise.resolve().then(() => fail("in a promise"));
+  return new Response("fine");
+};
+`;
+
+describe("an error that nobody catches", { timeout: 60_000 }, () => {
+  for (const [path, text] of [
+    ["/exception", "in a callback"],
+    ["/rejection", "in a promise"],
+  ] as const) {
+    it(`ends its VM, whose last words tell of it in lines of the source: ${path}`, async () => {
+      const entry = writeApp(HANDLER);
+      const gateway = await TestGateway.start(
+        `apps: { app: { entry: ${entry}, instances: 2 } }\nrouting: { all: { app: app } }\n`,
+      );
+      try {
+        const url = `http://127.0.0.1:${gateway.port}`;
+        // The answer may be out before the VM ends, or not.
+        await (await fetch(url + path)).text();
+        const line = await gateway.logged((line) => "outcome" in line);
+        assert.deepEqual([line["outcome"], line["app"]], ["crashed", "app"]);
+        const output = String(line["output"]);
+        assert.ok(output.includes(`RangeError: ${text}`), output);
+        assert.ok(output.includes(`at fail (${entry}:5:9)`), output);
+        for (let i = 0; i < 20; i++) assert.equal(await (await fetch(url)).text(), "fine");
+      } finally {
+        await gateway.stop();
+      }
+    });
+  }
+});
