@@ -7,6 +7,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
+import { APP_CODE_MUTATIONS } from "./mutations/app-code.ts";
 import { CACHE_MUTATIONS } from "./mutations/cache.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
@@ -38,6 +39,7 @@ const MUTATIONS = [
   ...TRAFFIC_MUTATIONS,
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
+  ...APP_CODE_MUTATIONS,
   ...VM_HTTP_MUTATIONS,
 ];
 

@@ -23,7 +23,7 @@ function reasonOf(error: NodeJS.ErrnoException, { host, port }: ListenerSpec): s
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   switch (error.code) {
     case "EADDRINUSE":
-      return `Cannot listen on ${address}: another process holds it. Stop it, or set another server.port`;
+      return `Cannot listen on ${address}: another process holds it. Stop it, or use another port (server.port, or --port of "sluice serve")`;
     case "EACCES":
       return `Cannot listen on ${address}: ports below 1024 need root or CAP_NET_BIND_SERVICE (with server.run_as: a restart)`;
     case "EADDRNOTAVAIL":

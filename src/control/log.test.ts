@@ -34,4 +34,13 @@ describe("the event log", () => {
     assert.notEqual(text, stripVTControlCharacters(text));
     assert.match(stripVTControlCharacters(text), /^\d\d:\d\d:\d\d error went wrong {2}route="all"\n$/);
   });
+
+  it("has a stack below the line on a terminal", () => {
+    const stack = "Error: no\n    at fetch (/app.ts:1:2)";
+    const text = written(true, (log) => log.error({ app: "a", stack, vm: 1 }, "no"));
+    assert.match(
+      stripVTControlCharacters(text),
+      /^\S+ error no {2}app="a" vm=1\n {2}Error: no\n {6}at fetch \(\/app\.ts:1:2\)\n$/,
+    );
+  });
 });

@@ -29,7 +29,14 @@ function textOf(line: string, stream: NodeJS.WriteStream): string {
   const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const colour = COLOURS[level as keyof typeof COLOURS] ?? "gray";
   const label = styleText(colour, String(level).padEnd(5), { stream });
-  const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const rest: string[] = [];
+  /** Stacks, and what a VM printed. */
+  let below = "";
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === "string" && value.includes("\n"))
+      below += `  ${value.trimEnd().replaceAll("\n", "\n  ")}\n`;
+    else rest.push(`${name}=${JSON.stringify(value)}`);
+  }
   const tail = rest.length === 0 ? "" : `  ${styleText("gray", rest.join(" "), { stream })}`;
-  return `${String(time).slice(11, 19)} ${label} ${String(msg)}${tail}\n`;
+  return `${String(time).slice(11, 19)} ${label} ${String(msg)}${tail}\n${below}`;
 }

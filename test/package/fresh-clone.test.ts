@@ -25,6 +25,16 @@ test("npm ci && npm start runs the demo on the pinned Node", { timeout: 180_000 
   assert.equal(nodeVersion, `v${manifest.devDependencies.node}\n`);
   assert.equal(await runCommand("npx", ["sluice", "--version"], { cwd, env }), `${manifest.version}\n`);
 
+  const served = await startGateway(
+    context,
+    "npx",
+    ["sluice", "serve", "examples/hello/hello.ts", "--port", "0"],
+    { cwd, env },
+  );
+  const hello = await fetch(`${served.url}/from/a/clone`);
+  assert.deepEqual(await hello.json(), { hello: "world", path: "/from/a/clone" });
+  assert.equal(await served.stop(served.pid), 0);
+
   context.after(await takeDemoPort());
   const gateway = await startGateway(context, "npm", ["start"], { cwd, env });
   assert.equal(gateway.url, "http://127.0.0.1:8080");

@@ -69,7 +69,7 @@ describe("a gateway", { timeout: 120_000 }, () => {
     await once(holder, "listening");
     t.after(() => holder.close());
     const { port } = holder.address() as AddressInfo;
-    const taken = `Cannot listen on 127.0.0.1:${port}: another process holds it. Stop it, or set another server.port`;
+    const taken = `Cannot listen on 127.0.0.1:${port}: another process holds it. Stop it, or use another port (server.port, or --port of "sluice serve")`;
     for (const server of [
       `host: 127.0.0.1, port: ${port}`,
       `listeners: [{ host: 127.0.0.1, port: 0 }, { host: 127.0.0.1, port: ${port} }]`,
