@@ -70,16 +70,18 @@ export class Served implements LinkUser, Turn, RequestSource {
     let result: unknown;
     try {
       result = fetch(this.#request(), env, {});
+      if (isThenable(result)) {
+        result.then(
+          (response) => this.#answer(response),
+          (error) => this.#fail(error),
+        );
+        return;
+      }
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (isThenable(result))
-      result.then(
-        (response) => this.#answer(response),
-        (error) => this.#fail(error),
-      );
-    else this.#answer(result);
+    this.#answer(result);
   }
 
   onFrame(type: number, bytes: Buffer, start: number, end: number): void {

@@ -15,6 +15,7 @@ function fail(text: string): never {
 export default (request: Request): Response => {
   if (request.url.endsWith("/exception")) setImmediate(() => fail("in a callback"));
   if (request.url.endsWith("/rejection")) void Promise.resolve().then(() => fail("in a promise"));
+  if (request.url.endsWith("/thenable")) return { then() { fail("in what is no promise"); } } as never;
   return new Response("fine");
 };
 `;
@@ -44,4 +45,19 @@ describe("an error that nobody catches", { timeout: 60_000 }, () => {
       }
     });
   }
+
+  it("is none where a handler returns what looks like a promise, and throws", async () => {
+    const gateway = await TestGateway.start(
+      `apps: { app: { entry: ${writeApp(HANDLER)} } }\nrouting: { all: { app: app } }\n`,
+    );
+    try {
+      const url = `http://127.0.0.1:${gateway.port}`;
+      assert.equal((await fetch(`${url}/thenable`)).status, 500);
+      await gateway.logged(({ msg }) => msg === "RangeError: in what is no promise");
+      assert.equal(await (await fetch(url)).text(), "fine");
+      assert.ok(!gateway.log.some((line) => "outcome" in line));
+    } finally {
+      await gateway.stop();
+    }
+  });
 });
