@@ -57,6 +57,7 @@ test("an empty file compiles to the defaults", () => {
     },
     upstreams: [],
     apps: [],
+    asks: [],
     routes: [],
     accessLog: null,
     policies: null,

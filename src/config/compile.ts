@@ -11,6 +11,7 @@ import { bodyBytesOf } from "./policies/body-limit.ts";
 import { compilePolicies } from "./policies/policies.ts";
 import { findRunAs, type RunAsSpec } from "./run-as.ts";
 import type { Config, RouteConfig } from "./schema/config.ts";
+import { route } from "./schema/route.ts";
 import type {
   ActionSpec,
   ProxySpec,
@@ -95,6 +96,7 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
         return compileUpstream(name, config.backends[name]!, rules, files);
       }),
       apps: order.apps.map((name) => compileApp(name, config.apps[name]!, files)),
+      asks: compileAsks(config),
       routes: order.routes.map((name) => {
         const route = config.routing[name]!;
         const policies = compilePolicies(config.policies, route.policies, { owner: name, files });
@@ -120,6 +122,12 @@ export function compile(config: Config, order: NameOrder, files: PemFiles): Comp
       admin: compileAdmin(config),
     },
   };
+}
+
+/** Of an upstream that an app asks, what a route with nothing but that upstream would be. */
+function compileAsks(config: Config): ProxySpec[] {
+  const names = new Set(Object.values(config.apps).flatMap(({ upstreams }) => upstreams));
+  return [...names].map((upstream) => compileProxy(route.parse({ upstream }), [], config));
 }
 
 function compileServer(config: Config, files: PemFiles): ServerSpec {

@@ -26,6 +26,8 @@ export interface Snapshot {
   readonly upstreams: readonly UpstreamSpec[];
   /** In the order of the file. */
   readonly apps: readonly AppSpec[];
+  /** How apps ask upstreams: one for each that an app names. */
+  readonly asks: readonly ProxySpec[];
   /** In the order of the file. Precedence is the router's. */
   readonly routes: readonly RouteSpec[];
   /** Null when access logging is off. */

@@ -139,6 +139,8 @@ export class Exchange {
   transform: Pick<Action, "onClientDrain"> | null = null;
   /** What a backend gets as Host, where a policy says so; else empty. */
   backendHost = "";
+  /** The fields about the client that the gateway has made for another exchange of it, which go for this one too. */
+  forwarded: string | null = null;
   /** Who the client says it is, where a policy has proved that; else empty. Any text. */
   user = "";
   /** A policy let the client in for who it is, known by name or not: what it is answered may be for it alone. */

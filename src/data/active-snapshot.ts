@@ -17,7 +17,6 @@ import { createProxy } from "./actions/proxy-route.ts";
 import { createRedirect, createRespond } from "./actions/respond.ts";
 import type { Route, StartAction } from "./actions/route.ts";
 import { createStatic } from "./actions/static.ts";
-import type { VmStreams } from "./apps/vm-link.ts";
 import type { HeadLimits } from "./http1/head-parser.ts";
 import { HttpsOnly } from "./https-only.ts";
 import { failExchange } from "./pipeline.ts";
@@ -49,6 +48,8 @@ export class ActiveSnapshot {
   /** Those of its listeners. */
   readonly tlsServers: ReadonlyMap<ListenerTls | null, TlsServer>;
   readonly caches: Caches;
+  /** How apps ask, by the name of the upstream. */
+  readonly asks: ReadonlyMap<string, StartAction>;
   readonly #upstreams: readonly Upstream[];
 
   constructor(spec: Snapshot, thread: ThreadContext, previous: ActiveSnapshot | null) {
@@ -66,6 +67,9 @@ export class ActiveSnapshot {
     else this.accessLog = (sameLog && previous?.accessLog) || new AccessLog(spec.accessLog, thread.reporter);
     this.#upstreams = spec.upstreams.map((upstream) => this.#upstream(upstream, thread, previous));
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.spec.name, upstream]));
+    this.asks = new Map(
+      spec.asks.map((ask) => [ask.targets[0]!.upstream, createProxy(ask, upstreams, thread)]),
+    );
     this.caches = new Caches(thread, previous?.caches ?? null);
     this.router = createRouter(
       spec.routes.map((route) => ({
@@ -96,7 +100,7 @@ export class ActiveSnapshot {
         return createStatic(action, thread);
       case "app": {
         const app = this.spec.apps.find(({ name }) => name === action.app)!;
-        return createApp(action, app, thread.vms.of(app, NO_STREAMS), thread);
+        return createApp(action, app, thread.vms.of(app), thread);
       }
       case "proxy":
         return createProxy(action, upstreams, thread);
@@ -191,7 +195,3 @@ function tlsServersOf(
   }
   return servers;
 }
-
-const NO_STREAMS: VmStreams = {
-  open: (_link, stream) => `stream ${stream} of a VM that may ask nobody`,
-};

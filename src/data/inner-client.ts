@@ -15,6 +15,7 @@ import {
 import type { HeaderList } from "../core/headers.ts";
 import type { ConnectionEnds } from "../core/ip.ts";
 import type { StartAction } from "./actions/route.ts";
+import type { Asker } from "./apps/asker.ts";
 import { FRAME_NONE, framingOf } from "./http1/writer.ts";
 import { failExchange } from "./pipeline.ts";
 import type { ThreadContext } from "./thread-context.ts";
@@ -30,6 +31,8 @@ export interface InnerUser {
   onEnd(trailers: HeaderList | null): void;
   /** No answer of the upstream, or only a part of one. What is wrong is also `exchange.error`. */
   onFailed(error: GatewayError): void;
+  /** In place of the three: the whole response, where that is at hand. The body is valid during the call only. */
+  onWhole?(head: ResponseHead, body: Buffer | null): void;
   /** The action takes the body of the request from now on, if it has one. See `giveBody`. */
   onBodyWanted?(): void;
 }
@@ -48,7 +51,7 @@ export class InnerClient extends Timed implements ClientStream {
    * `request` is what the upstream is to be asked, for the client of `outer`. The way of the exchange takes fields out of
    * its headers: they must be none that anybody else has. Nothing of `outer` is used later.
    */
-  constructor(thread: ThreadContext, outer: Exchange, request: RequestHead, user: InnerUser) {
+  constructor(thread: ThreadContext, outer: Asker, request: RequestHead, user: InnerUser) {
     super();
     this.ends = outer.client.ends;
     this.tls = outer.client.tls;
@@ -61,13 +64,16 @@ export class InnerClient extends Timed implements ClientStream {
     exchange.user = outer.user;
     exchange.personal = outer.personal;
     exchange.route = outer.route;
+    exchange.forwarded = outer.forwarded;
     this.exchange = exchange;
   }
 
-  /** Begins. The whole exchange may take so long, to the end of the response. */
-  start(action: StartAction, timeoutMs: number): void {
-    this.#timeoutMs = timeoutMs;
-    this.#thread.deadlines.set(this, timeoutMs);
+  /** Begins. The whole exchange may take so long, to the end of the response; null for as long as it goes on. */
+  start(action: StartAction, timeoutMs: number | null): void {
+    if (timeoutMs !== null) {
+      this.#timeoutMs = timeoutMs;
+      this.#thread.deadlines.set(this, timeoutMs);
+    }
     try {
       action(this.exchange);
     } catch (bug) {
@@ -131,8 +137,13 @@ export class InnerClient extends Timed implements ClientStream {
       this.cut();
       return true;
     }
-    this.#user.onHead(head);
     const isBodyless = framingOf(head, exchange.request.method, exchange.request.protocol) === FRAME_NONE;
+    if (last && this.#user.onWhole !== undefined) {
+      this.#finish();
+      this.#user.onWhole(head, isBodyless ? null : body);
+      return true;
+    }
+    this.#user.onHead(head);
     const flows = body === null || isBodyless || this.sendBody(body);
     if (last) this.sendEnd(null);
     return flows || exchange.finished;

@@ -2,19 +2,23 @@
 
 import { inspect } from "node:util";
 import type { VmStart } from "../wire/vm.ts";
+import { type EnvFor, envFor } from "./env.ts";
 
 export type Fetch = (request: Request, env: object, context: object) => unknown;
 
 /** What serves the requests of a VM. */
 export interface LoadedApp {
   readonly fetch: Fetch;
-  readonly env: object;
+  readonly envFor: EnvFor;
+  /** It may ask some upstream. */
+  readonly asks: boolean;
   readonly webSocketQueueBytes: number;
 }
 
-export async function loadApp({ bundle, env, webSocketQueueBytes }: VmStart): Promise<LoadedApp> {
+export async function loadApp({ bundle, env, upstreams, webSocketQueueBytes }: VmStart): Promise<LoadedApp> {
   const module = (await import(bundle)) as { readonly default?: unknown };
-  return { fetch: handlerOf(module), env, webSocketQueueBytes };
+  const asks = upstreams.length > 0;
+  return { fetch: handlerOf(module), envFor: envFor(env, upstreams), asks, webSocketQueueBytes };
 }
 
 /** A function, or anything with a `fetch`. */

@@ -27,6 +27,8 @@ export class GatewayLink implements FrameSink {
   readonly #key: string;
   /** Empty until the other end has proved that it is a data thread. */
   #name = "";
+  #lastAsk = 0;
+  #closed = false;
 
   constructor(handed: Socket, turns: Turns, key: string) {
     this.turns = turns;
@@ -52,11 +54,27 @@ export class GatewayLink implements FrameSink {
     this.#users.delete(stream);
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Begins a stream to an upstream. Returns its number. Throws where there are too many. */
+  openAsk(user: LinkUser): number {
+    this.turns.beginAsk();
+    this.#lastAsk += 2;
+    this.#users.set(this.#lastAsk, user);
+    return this.#lastAsk;
+  }
+
+  endAsk(stream: number): void {
+    if (this.#users.delete(stream)) this.turns.endAsk();
+  }
+
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
     if (this.#name === "") return this.#introduced(type, bytes.toString("latin1", start, end));
     const user = this.#users.get(stream);
     if (user !== undefined) user.onFrame(type, bytes, start, end);
-    else if (type === FrameType.head) {
+    else if (type === FrameType.head && stream % 2 === 1) {
       const served = new Served(this, stream);
       this.#users.set(stream, served);
       served.begin(bytes, start, end);
@@ -83,9 +101,9 @@ export class GatewayLink implements FrameSink {
   }
 
   #ended(): void {
-    const users = [...this.#users.values()];
+    this.#closed = true;
+    for (const user of [...this.#users.values()]) user.onLinkEnded();
     this.#users.clear();
-    for (const user of users) user.onLinkEnded();
     if (this.#name !== "") this.turns.work.linkEnded();
   }
 }

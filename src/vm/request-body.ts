@@ -1,4 +1,5 @@
-// The body of a request as it comes over the link: granted piece by piece, as it is read. Runs in VMs.
+// A body as it comes over the link, of a request or of the response of an upstream: granted piece by piece, as it is read.
+// Runs in VMs.
 
 import { FrameType } from "../wire/frames.ts";
 import type { GatewayLink } from "./gateway-link.ts";
@@ -7,19 +8,28 @@ import type { BodySource } from "./http/request-source.ts";
 export class RequestBody implements BodySource {
   /** Where all of it came with the head. */
   readonly whole: Uint8Array | null;
+  readonly length: number | null;
+  readonly #onCancel: (() => void) | null;
   readonly #link: GatewayLink;
   readonly #stream: number;
   readonly #pieces: Uint8Array[] = [];
   #ended: boolean;
-  #failure: Error | null = null;
+  #failure: { readonly reason: unknown } | null = null;
   #reading: PromiseWithResolvers<Uint8Array | null> | null = null;
   #given = false;
 
-  constructor(link: GatewayLink, stream: number, whole: Uint8Array | null) {
+  constructor(
+    link: GatewayLink,
+    stream: number,
+    known: { readonly whole: Uint8Array | null; readonly length: number | null },
+    onCancel: (() => void) | null = null,
+  ) {
+    this.whole = known.whole;
+    this.length = known.length;
+    this.#onCancel = onCancel;
     this.#link = link;
     this.#stream = stream;
-    this.whole = whole;
-    this.#ended = whole !== null;
+    this.#ended = known.whole !== null;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -32,7 +42,7 @@ export class RequestBody implements BodySource {
       this.#grant(piece.length);
       return piece;
     }
-    if (this.#failure !== null) throw this.#failure;
+    if (this.#failure !== null) throw this.#failure.reason;
     if (this.#ended) return null;
     this.#reading = Promise.withResolvers();
     return await this.#reading.promise;
@@ -40,6 +50,7 @@ export class RequestBody implements BodySource {
 
   cancel(): void {
     this.#pieces.length = 0;
+    this.#onCancel?.();
   }
 
   add(piece: Uint8Array): void {
@@ -58,10 +69,10 @@ export class RequestBody implements BodySource {
     this.#reading = null;
   }
 
-  fail(error: Error): void {
+  fail(reason: unknown): void {
     if (this.#ended) return;
-    this.#failure = error;
-    this.#reading?.reject(error);
+    this.#failure = { reason };
+    this.#reading?.reject(reason);
     this.#reading = null;
   }
 

@@ -1,4 +1,4 @@
-// Sends the body of a response as it comes, at the pace of the client. Runs in VMs.
+// Sends a body as it comes, of a response or of a request to an upstream, at the pace of the other side. Runs in VMs.
 
 import { MAX_PIECE_BYTES } from "../wire/frames.ts";
 

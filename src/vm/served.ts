@@ -11,14 +11,17 @@ import {
   MAX_PIECE_BYTES,
   RESPONSE_WINDOW_BYTES,
 } from "../wire/frames.ts";
+import { Context } from "./context.ts";
 import { type Failure, failureOf, textOf } from "./failure.ts";
 import type { GatewayLink, LinkUser } from "./gateway-link.ts";
+import { lengthOf, saidLength, withLength } from "./http/known-length.ts";
 import { requestOf } from "./http/request-of.ts";
 import type { RequestSource } from "./http/request-source.ts";
 import { partsOf, type ResponseParts } from "./http/response-parts.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody } from "./response-body.ts";
 import type { Turn } from "./turns.ts";
+import { UpstreamError } from "./upstream-error.ts";
 import { LinkClient } from "./websocket/link-client.ts";
 import { freshHalf } from "./websocket/web-socket.ts";
 
@@ -26,8 +29,8 @@ export class Served implements LinkUser, Turn, RequestSource {
   method = "";
   url = "";
   headerLines = "";
-  readonly #link: GatewayLink;
-  readonly #stream: number;
+  readonly link: GatewayLink;
+  readonly stream: number;
   #head = "";
   body: RequestBody | null = null;
   #abort: AbortController | null = null;
@@ -42,8 +45,8 @@ export class Served implements LinkUser, Turn, RequestSource {
   #credit = RESPONSE_WINDOW_BYTES;
 
   constructor(link: GatewayLink, stream: number) {
-    this.#link = link;
-    this.#stream = stream;
+    this.link = link;
+    this.stream = stream;
   }
 
   begin(bytes: Buffer, start: number, end: number): void {
@@ -53,23 +56,26 @@ export class Served implements LinkUser, Turn, RequestSource {
     if (!isWhole || end > bodyStart) {
       // A copy: the payload is gone after the call.
       const piece = Uint8Array.prototype.slice.call(bytes, bodyStart, end);
-      this.body = new RequestBody(this.#link, this.#stream, isWhole ? piece : null);
+      const known = isWhole
+        ? { whole: piece, length: piece.length }
+        : { whole: null, length: saidLength(this.#head) };
+      this.body = new RequestBody(this.link, this.stream, known);
       if (!isWhole && piece.length > 0) this.body.add(piece);
     }
-    this.#link.turns.enter(this);
+    this.link.turns.enter(this);
   }
 
   onQueued(): void {
-    this.#link.writer.empty(FrameType.queued, this.#stream);
+    this.link.writer.empty(FrameType.queued, this.stream);
   }
 
   run(waited: boolean): void {
-    if (waited) this.#link.writer.empty(FrameType.started, this.#stream);
+    if (waited) this.link.writer.empty(FrameType.started, this.stream);
     this.#running = true;
-    const { fetch, env } = this.#link.turns.app;
+    const { fetch, envFor } = this.link.turns.app;
     let result: unknown;
     try {
-      result = fetch(this.#request(), env, {});
+      result = fetch(this.#request(), envFor(this), new Context(this));
       if (isThenable(result)) {
         result.then(
           (response) => this.#answer(response),
@@ -97,7 +103,7 @@ export class Served implements LinkUser, Turn, RequestSource {
         this.#sending?.onCredit();
         break;
       case FrameType.abort:
-        this.#link.forget(this.#stream);
+        this.link.forget(this.stream);
         this.#aborted(bytes.toString("utf8", start, end));
         break;
     }
@@ -115,17 +121,24 @@ export class Served implements LinkUser, Turn, RequestSource {
 
   sendBody(piece: Uint8Array): void {
     this.#credit -= piece.length;
-    this.#link.writer.bytes(FrameType.body, this.#stream, piece);
+    this.link.writer.bytes(FrameType.body, this.stream, piece);
   }
 
   sendEnd(): void {
-    this.#link.writer.empty(FrameType.end, this.#stream);
+    this.link.writer.empty(FrameType.end, this.stream);
     this.#sent();
   }
 
   /** The body broke off. */
   breakOff(error: unknown): void {
-    if (!this.#over) this.#giveUp("failed", failureOf(error));
+    if (!this.#over) this.#giveUp(error instanceof UpstreamError ? error.code : "failed", failureOf(error));
+  }
+
+  /** What the gateway tells of the client. */
+  get clientLine(): string {
+    const head = this.#head;
+    const start = head.indexOf("\n") + 1;
+    return head.slice(start, head.indexOf("\n", start));
   }
 
   signal(): AbortSignal {
@@ -162,41 +175,40 @@ export class Served implements LinkUser, Turn, RequestSource {
       this.#invalid(`the handler returned a Response that cannot be sent: ${failureOf(error).message}`);
       return;
     }
-    const start = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n${parts.headerLines}`;
-    const { body, webSocket } = parts;
-    if (webSocket !== null) this.#switchTo(webSocket, `${start}\r\n`);
-    else if (body === null) this.#sendWhole(`${start}\r\n`, null);
-    else if (!(body instanceof ReadableStream)) this.#sendKnown(start, body);
+    const line = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n`;
+    const { body, headerLines, webSocket } = parts;
+    if (webSocket !== null) this.#switchTo(webSocket, `${line}${headerLines}\r\n`);
+    else if (body === null) this.#sendWhole(`${line}${headerLines}\r\n`, null);
+    else if (!(body instanceof ReadableStream)) this.#sendKnown(line, headerLines, body);
     else if (this.method === "HEAD") {
-      this.#sendWhole(`${start}\r\n`, null);
+      this.#sendWhole(`${line}${headerLines}\r\n`, null);
       body.cancel().catch(() => {});
-    } else this.#sendPieces(`${start}\r\n`, body);
+    } else this.#sendPieces(`${line}${withLength(headerLines, lengthOf(body))}\r\n`, body);
   }
 
   #sendWhole(head: string, body: string | Uint8Array | null): void {
-    this.#link.writer.head(this.#stream, head, body, true);
+    this.link.writer.head(this.stream, head, body, true);
     this.#sent();
   }
 
   /** Piece by piece, at the pace of the client. */
   #sendPieces(head: string, body: ReadableStream<Uint8Array> | Uint8Array): void {
-    this.#link.writer.head(this.#stream, head, null, false);
+    this.link.writer.head(this.stream, head, null, false);
     this.#release();
     this.#sending = new ResponseBody(body, this);
     this.#sending.start();
   }
 
   /** A body that is at hand: a short one goes with its head. */
-  #sendKnown(start: string, body: string | Uint8Array): void {
+  #sendKnown(line: string, headerLines: string, body: string | Uint8Array): void {
     const isHead = this.method === "HEAD";
     if (!isHead && body.length <= MAX_PIECE_BYTES / 3) {
-      this.#sendWhole(`${start}\r\n`, body);
+      // How long it is, the gateway sees.
+      this.#sendWhole(`${line}${headerLines}\r\n`, body);
       return;
     }
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    // Where the app says how long it is, that has to be true.
-    const known = /^content-length:/im.test(start) ? "" : `content-length: ${bytes.length}\r\n`;
-    const head = `${start}${known}\r\n`;
+    const head = `${line}${withLength(headerLines, bytes.length)}\r\n`;
     if (isHead) this.#sendWhole(head, null);
     else this.#sendPieces(head, bytes);
   }
@@ -208,11 +220,11 @@ export class Served implements LinkUser, Turn, RequestSource {
       this.#invalid(half);
       return;
     }
-    const link = this.#link;
-    const client = new LinkClient(link, this.#stream, half.other, link.turns.app.webSocketQueueBytes);
-    link.writer.head(this.#stream, head, null, false);
+    const link = this.link;
+    const client = new LinkClient(link, this.stream, half.other, link.turns.app.webSocketQueueBytes);
+    link.writer.head(this.stream, head, null, false);
     this.#over = true;
-    link.handOver(this.#stream, client);
+    link.handOver(this.stream, client);
     half.give(client);
     this.#release();
   }
@@ -221,8 +233,9 @@ export class Served implements LinkUser, Turn, RequestSource {
     if (!this.#over) this.#giveUp("invalid", { message, stack: "" });
   }
 
-  #giveUp(code: "failed" | "invalid", { message, stack }: Failure): void {
-    this.#link.writer.text(FrameType.abort, this.#stream, `${code}\n${message}\0${stack}`);
+  /** `code` is `failed`, `invalid`, or that of an upstream. */
+  #giveUp(code: string, { message, stack }: Failure): void {
+    this.link.writer.text(FrameType.abort, this.stream, `${code}\n${message}\0${stack}`);
     this.#sent();
   }
 
@@ -234,7 +247,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   /** All that there is was sent. */
   #sent(): void {
     this.#over = true;
-    this.#link.forget(this.#stream);
+    this.link.forget(this.stream);
     this.#release();
   }
 
@@ -246,23 +259,23 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.#sending?.cancel(error);
     this.#reason = error;
     this.#abort?.abort(error);
-    if (this.#link.turns.giveUp(this) || !this.#running) return;
+    if (this.link.turns.giveUp(this) || !this.#running) return;
     this.#abandoned = true;
-    this.#link.turns.work.abandoned++;
+    this.link.turns.work.abandoned++;
     this.#release();
   }
 
   #returnedLate(): void {
     if (!this.#abandoned) return;
     this.#abandoned = false;
-    this.#link.turns.work.abandoned--;
+    this.link.turns.work.abandoned--;
   }
 
   /** Its turn is over: the next one begins. */
   #release(): void {
     if (!this.#running) return;
     this.#running = false;
-    this.#link.turns.leave();
+    this.link.turns.leave();
   }
 }
 

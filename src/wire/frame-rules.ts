@@ -25,6 +25,7 @@ const RULES: Readonly<Record<keyof typeof FrameType, FrameRule>> = {
   started: { least: 0, most: 0 },
   message: { least: 1, most: 1 + MAX_PIECE_BYTES },
   close: { least: 2, most: 2 + MAX_REASON_BYTES },
+  hold: { least: 1, most: 1 },
   ping: { least: 4, most: 4, ofLink: true },
   pong: { least: 4, most: 4, ofLink: true },
   drain: { least: 0, most: 0, ofLink: true },

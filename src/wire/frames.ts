@@ -35,6 +35,11 @@ export const FrameType = {
    * (request-id.ts). Stream 0.
    */
   name: 13,
+  /**
+   * Of an exchange, also of one that is over: with 1 (u8), the VM may ask upstreams for its client when it is over; with 0,
+   * no more.
+   */
+  hold: 14,
 } as const;
 
 /** Of a `head`: the body ends with this frame. */
@@ -50,6 +55,10 @@ export const HEAD_PREFIX_BYTES = 5;
 export const MAX_PIECE_BYTES = 65_536;
 /** So much of a request body goes with its head; the rest waits until the handler reads. */
 export const REQUEST_WINDOW_BYTES = 16_384;
+/** Streams that a VM opens at a time, for each handler that it may run at a time (`concurrency`). */
+export const ASKS_PER_HANDLER = 8;
+/** Promises that a VM waits for beside its exchanges (`ctx.waitUntil`), and so the exchanges that are held for it. */
+export const MAX_WAITS = 1000;
 /** So much of a response body may be under way before the data thread grants more. */
 export const RESPONSE_WINDOW_BYTES = 65_536;
 /** Longest head. */

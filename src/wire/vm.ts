@@ -16,6 +16,8 @@ export interface VmStart {
   readonly env: Readonly<Record<string, string>>;
   /** Where the debugger listens, or null. */
   readonly inspect: { readonly host: string; readonly port: number } | null;
+  /** Names of those that the app may ask. */
+  readonly upstreams: readonly string[];
 }
 
 export type ToVm =

@@ -129,6 +129,7 @@ export class VmProcess {
       webSocketQueueBytes: plan.rules.websocket.queueBytes,
       env: plan.env,
       inspect: plan.inspect,
+      upstreams: plan.rules.upstreams,
     });
     const late = setTimeout(() => {
       this.kill({ outcome: "hung", why: `it was not ready within ${START_TIMEOUT_MS / 1000} s` });

@@ -8,7 +8,7 @@
 import type { AppActionSpec, AppSpec } from "../../config/snapshot.ts";
 import { AppFault } from "../../core/app-fault.ts";
 import { Timed } from "../../core/deadlines.ts";
-import { type ErrorCode, GatewayError } from "../../core/errors.ts";
+import { ERRORS, type ErrorCode, GatewayError } from "../../core/errors.ts";
 import { type Action, type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
 import { readNumber } from "../../wire/frame-reader.ts";
@@ -81,6 +81,10 @@ export class AppRun extends Timed implements Action, StreamUser {
     this.#route = route;
     this.#exchange = exchange;
     this.#bodyEnded = exchange.request.bodyLength === 0;
+  }
+
+  get exchange(): Exchange {
+    return this.#exchange;
   }
 
   start(): void {
@@ -242,10 +246,9 @@ export class AppRun extends Timed implements Action, StreamUser {
     if (typeof read === "string") return read;
     if (read.status === 101) return this.#onSwitch(read);
     const length = end - bodyStart;
-    const declared = read.bodyLength;
-    if (ends && method !== "HEAD" && declared !== UNKNOWN_LENGTH && declared !== length && length > 0)
-      return `a body of ${length} bytes where its head says ${declared}`;
-    const bodyLength = ends && method !== "HEAD" ? length : declared;
+    // A body that is there as a whole is as long as it is, whatever the app says.
+    const isSeen = ends && method !== "HEAD" && read.status !== 304;
+    const bodyLength = isSeen ? length : read.bodyLength;
     const head: ResponseHead = {
       status: read.status,
       reason: read.reason,
@@ -337,7 +340,7 @@ export class AppRun extends Timed implements Action, StreamUser {
   #onAbort(text: string): void {
     const [code, rest] = splitOnce(text, "\n");
     const [message, stack] = splitOnce(rest, "\0");
-    this.#fail(code === "invalid" ? "app_response_invalid" : "app_failed", message, stack);
+    this.#fail(codeOf(code), message, stack);
   }
 
   onLinkEnded(why: string): void {
@@ -406,6 +409,13 @@ export class AppRun extends Timed implements Action, StreamUser {
     this.#link = null;
     this.#exchange.action = null;
   }
+}
+
+/** What an upstream did to the handler that asked it, it did to the client. Nothing else is believed of a VM. */
+function codeOf(text: string): ErrorCode {
+  if (text === "invalid") return "app_response_invalid";
+  const isUpstreams = Object.hasOwn(ERRORS, text) && ERRORS[text as ErrorCode].source === "upstream";
+  return isUpstreams ? (text as ErrorCode) : "app_failed";
 }
 
 function splitOnce(text: string, separator: string): [first: string, rest: string] {

@@ -29,7 +29,7 @@ export class ForwardedHead implements OutgoingHead {
     this.upgrade = upgrade;
     this.bodyLength = bodyLength;
     const te = headers.join(Field.te);
-    const forwarded = forwardedLines(exchange, realIpHeader);
+    const forwarded = exchange.forwarded ?? forwardedLines(exchange, realIpHeader);
     headers.remove(Field.host);
     let fields = `\r\n${headers.forwardLines()}${forwarded}`;
     if (bodyLength === UNKNOWN_LENGTH) fields += "Transfer-Encoding: chunked\r\n";

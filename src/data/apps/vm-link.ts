@@ -3,25 +3,32 @@
 
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import type { Exchange } from "../../core/exchange.ts";
 import type { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
-import { FrameType } from "../../wire/frames.ts";
+import { FrameType, MAX_WAITS } from "../../wire/frames.ts";
 import { requestIdOf } from "../../wire/request-id.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import { type Asker, askerOf } from "./asker.ts";
 
 /** An exchange on a stream. After `onLinkEnded` it hears nothing more. */
 export interface StreamUser {
   /** Any frame of its stream. The payload is valid during the call only. Returns what is wrong with it, or null. */
   onFrame(type: number, bytes: Buffer, start: number, end: number): string | null;
   onLinkEnded(why: string): void;
+  /** Of a client, or null. */
+  readonly exchange: Exchange | null;
 }
 
 /** Streams that a VM opens, to ask an upstream. */
 export interface VmStreams {
-  open(link: VmLink, stream: number, bytes: Buffer, start: number, end: number): StreamUser | string;
+  /** At a time, on one link. */
+  readonly most: number;
+  /** The user gets the head next. */
+  open(link: VmLink, stream: number): StreamUser;
 }
 
 export interface LinkSetting {
@@ -52,7 +59,10 @@ export class VmLink implements FrameSink {
   /** Streams that go on without a place at the VM. */
   readonly #placeless = new Set<number>();
   #lastStream = -1;
+  /** Exchanges that the VM may ask upstreams for also when they are over, by their streams. */
+  readonly #held = new Map<number, Asker>();
   #lastOfVm = 0;
+  #openedByVm = 0;
   #ended = false;
 
   constructor(address: VmAddress, setting: LinkSetting) {
@@ -100,9 +110,15 @@ export class VmLink implements FrameSink {
   /** The stream is over; what still comes on it is left alone. */
   forget(stream: number): void {
     if (!this.#users.delete(stream)) return;
-    const hasPlace = stream % 2 === 1 && !(this.#placeless.size > 0 && this.#placeless.delete(stream));
-    if (hasPlace) this.#setting.state.release(this.address.slot, this.#setting.thread.index);
-    if (!this.open && this.#users.size === 0) this.#end("retired");
+    if (stream % 2 === 0) this.#openedByVm--;
+    else if (this.#placeless.size === 0 || !this.#placeless.delete(stream))
+      this.#setting.state.release(this.address.slot, this.#setting.thread.index);
+    this.#endIfDone();
+  }
+
+  /** Whose exchange is on a stream of this link, or was and is held; null for one that nobody knows any more. */
+  askerOn(stream: number): Asker | null {
+    return this.#users.get(stream)?.exchange ?? this.#held.get(stream) ?? null;
   }
 
   /** Another one hears of the stream from now on. Its place at the VM is given back. */
@@ -122,7 +138,7 @@ export class VmLink implements FrameSink {
   retire(): void {
     this.open = false;
     this.retired = true;
-    if (this.#users.size === 0) this.#end("retired");
+    this.#endIfDone();
   }
 
   /** Ends at once. */
@@ -131,17 +147,40 @@ export class VmLink implements FrameSink {
   }
 
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
+    if (type === FrameType.hold) return this.#onHold(stream, bytes[start]!);
     const user = this.#users.get(stream);
     if (user !== undefined) return user.onFrame(type, bytes, start, end);
     if (stream === 0) return this.#onLinkFrame(type);
     if (stream % 2 === 1) return stream <= this.#lastStream ? null : `stream ${stream} was never opened`;
     if (stream <= this.#lastOfVm) return null;
     if (type !== FrameType.head) return `a frame of type ${type} on stream ${stream}, which was never opened`;
+    const { streams } = this.#setting;
+    if (this.#openedByVm >= streams.most) return `more than ${streams.most} streams at a time`;
     this.#lastOfVm = stream;
-    const opened = this.#setting.streams.open(this, stream, bytes, start, end);
-    if (typeof opened === "string") return opened;
+    this.#openedByVm++;
+    const opened = streams.open(this, stream);
     this.#users.set(stream, opened);
+    return opened.onFrame(type, bytes, start, end);
+  }
+
+  #onHold(stream: number, wanted: number): string | null {
+    if (stream % 2 === 0 || stream > this.#lastStream) return `stream ${stream} held, which is no exchange`;
+    if (wanted === 0) {
+      this.#held.delete(stream);
+      this.#endIfDone();
+      return null;
+    }
+    if (wanted !== 1) return "a hold that is neither 0 nor 1";
+    // Null for one that was aborted meanwhile: its client is not known any more.
+    const exchange = this.#users.get(stream)?.exchange ?? null;
+    if (exchange === null) return null;
+    if (this.#held.size >= MAX_WAITS) return `more than ${MAX_WAITS} exchanges held`;
+    this.#held.set(stream, askerOf(exchange));
     return null;
+  }
+
+  #endIfDone(): void {
+    if (!this.open && this.#users.size === 0 && this.#held.size === 0) this.#end("retired");
   }
 
   #onLinkFrame(type: number): string | null {
@@ -163,6 +202,7 @@ export class VmLink implements FrameSink {
     const lost = this.open;
     this.open = false;
     this.#socket.destroy();
+    this.#held.clear();
     const users = [...this.#users];
     for (const [stream] of users) this.forget(stream);
     for (const [, user] of users) user.onLinkEnded(why);

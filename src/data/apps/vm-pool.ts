@@ -4,7 +4,8 @@ import type { AppSpec } from "../../config/snapshot.ts";
 import { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { ThreadContext } from "../thread-context.ts";
-import { VmLink, type VmStreams } from "./vm-link.ts";
+import { AskedUpstreams } from "./asked-upstreams.ts";
+import { VmLink } from "./vm-link.ts";
 
 /** An exchange that came while no VM served. */
 export interface VmWaiter {
@@ -16,7 +17,7 @@ const NOT_ANY_MORE = "it is no longer in the configuration";
 
 export class VmPool {
   readonly #thread: ThreadContext;
-  readonly #streams: VmStreams;
+  readonly #streams: AskedUpstreams;
   readonly #state: AppState;
   /** Most exchanges at one VM, over all data threads. */
   readonly #most: number;
@@ -32,10 +33,10 @@ export class VmPool {
   /** Of the version that took over. */
   #next: VmPool | null = null;
 
-  constructor(spec: AppSpec, thread: ThreadContext, streams: VmStreams) {
+  constructor(spec: AppSpec, thread: ThreadContext) {
     this.app = spec.name;
     this.#thread = thread;
-    this.#streams = streams;
+    this.#streams = new AskedUpstreams(spec, thread);
     this.#state = new AppState(spec.shared, thread.threads);
     this.#most = spec.concurrency + spec.queue.size;
     this.#mostWaiters = spec.queue.size;

@@ -4,7 +4,6 @@
 import type { AppSpec } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { ThreadContext } from "../thread-context.ts";
-import type { VmStreams } from "./vm-link.ts";
 import { VmPool } from "./vm-pool.ts";
 
 interface Serving {
@@ -22,10 +21,10 @@ export class VmPools {
     this.#thread = thread;
   }
 
-  of(spec: AppSpec, streams: VmStreams): VmPool {
+  of(spec: AppSpec): VmPool {
     let pool = this.#pools.get(spec.pool);
     if (pool === undefined) {
-      pool = new VmPool(spec, this.#thread, streams);
+      pool = new VmPool(spec, this.#thread);
       this.#pools.set(spec.pool, pool);
       const { vms, down } = this.#serving.get(spec.pool) ?? { vms: [], down: null };
       pool.serve(vms, down);

@@ -31,8 +31,6 @@ import { varyKey, varyNames } from "./cache-vary.ts";
 export const MAX_WAITING = 10_000;
 /** So much is read of an answer that nobody wants, to keep the connection to the backend. */
 const UNWANTED_BYTES = 65_536;
-/** The exchange with the backend has deadlines of its own. */
-const NO_TIMEOUT_MS = 2 ** 40;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -100,7 +98,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
       this.#route.shared.set(sharedAs, this);
       thread.deadlines.set(this, spec.waitMs);
     }
-    this.#inner.start((inner) => run.goOnWith(inner), NO_TIMEOUT_MS);
+    this.#inner.start((inner) => run.goOnWith(inner), null);
   }
 
   /** Returns false where the exchange has to go its own way. */

@@ -106,6 +106,7 @@ export class TestThread {
       server: { ...PLAIN_SERVER, ...server } as ServerSpec,
       upstreams: [spec],
       apps: [],
+      asks: [],
       routes: [],
       accessLog: null,
       policies: null,

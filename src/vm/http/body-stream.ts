@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import * as web from "node:stream/web";
 import { isUint8Array } from "node:util/types";
+import { noteLength } from "./known-length.ts";
 import type { BodySource } from "./request-source.ts";
 
 export type ByteStream = ReadableStream<Uint8Array>;
@@ -27,7 +28,7 @@ export function streamOf(whole: string | Uint8Array): ByteStream {
 
 /** A piece is asked for when somebody reads, never ahead. */
 export function streamFrom(source: BodySource): ByteStream {
-  return new ReadableStream({
+  const stream: ByteStream = new ReadableStream({
     type: "bytes",
     async pull(controller) {
       let piece = await source.read();
@@ -37,6 +38,8 @@ export function streamFrom(source: BodySource): ByteStream {
     },
     cancel: () => source.cancel(),
   });
+  if (source.length != null) noteLength(stream, source.length);
+  return stream;
 }
 
 /** What a byte stream is given changes hands with all the memory that it looks into. */

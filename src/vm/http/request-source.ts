@@ -15,6 +15,8 @@ export interface RequestSource {
 export interface BodySource {
   /** The whole body if it is at hand already (small bodies come with the head), else null. Nobody may change it. */
   readonly whole: Uint8Array | null;
+  /** Bytes of all of it, where somebody has said. */
+  readonly length?: number | null;
   /**
    * The next piece, or null at the end. Rejects when the client went away. Asking is what gives credit.
    * A piece is the reader's own: its memory may be passed on.

@@ -7,6 +7,7 @@ import { extractBody } from "./body-init.ts";
 import { type BodyMethods, bodyMethods } from "./body-methods.ts";
 import { FieldList } from "./field-list.ts";
 import { isImmutable, LightHeaders, listOf } from "./headers.ts";
+import type { BodySource } from "./request-source.ts";
 import { needBodyStatus, type ReadResponseInit, readResponseInit } from "./response-init.ts";
 import { needArguments, needPrivate, presentAs } from "./web-class.ts";
 
@@ -63,6 +64,16 @@ export class LightResponse {
     const fields = new FieldList();
     fields.append("location", location);
     response.#headers = new LightHeaders(fields, true);
+    return response;
+  }
+
+  /** `lines` are latin1 text, `name: value\r\n` for each field. */
+  static of(status: number, statusText: string, lines: string, source: BodySource | null): LightResponse {
+    const response = new LightResponse(BARE);
+    response.#status = status;
+    response.#statusText = statusText;
+    response.#lines = lines;
+    if (source !== null) response.#body = LightBody.from(source);
     return response;
   }
 
@@ -184,7 +195,7 @@ export class LightResponse {
 }
 
 /** Taken by the rest of the VM's code, out of sight of apps. */
-export const { isLight, bodyOf, linesOf } = LightResponse;
+export const { of: lightResponseOf, isLight, bodyOf, linesOf } = LightResponse;
 
 Object.assign(
   LightResponse.prototype,
@@ -193,5 +204,5 @@ Object.assign(
     contentType: (message) => (message as LightResponse).headers.get("content-type"),
   }),
 );
-presentAs(LightResponse, "Response", ["isLight", "bodyOf", "linesOf"]);
+presentAs(LightResponse, "Response", ["of", "isLight", "bodyOf", "linesOf"]);
 Object.defineProperty(LightResponse.prototype, "webSocket", { enumerable: false });

@@ -84,6 +84,10 @@ class AppWebSocket extends Timed implements StreamUser, PeerUser, OpenWebSocket 
     this.#peer = new Peer(this, exchange, end, { deflate, maxMessageBytes });
   }
 
+  get exchange(): Exchange {
+    return this.#setting.exchange;
+  }
+
   start(): void {
     const { thread, link, stream } = this.#setting;
     link.handOver(stream, this);
