@@ -240,7 +240,7 @@ export const CONTROL_MUTATIONS: readonly Mutation[] = [
   {
     name: "a look from outside needs the token",
     file: guard,
-    find: "this.#readsNeedToken = !isLoopback(address);",
+    find: "this.#readsNeedToken = spec.closed || !isLoopback(address);",
     replace: "this.#readsNeedToken = false;",
     tests: ACCESS,
   },

@@ -20,13 +20,16 @@ export interface Ending {
 
 /** What V8 prints before it aborts for want of memory. */
 const OUT_OF_MEMORY = /heap out of memory|process out of memory|invalid (?:array|table|string)? ?size error/i;
+/** What `unshare` ends with, and exit code 1, where its child was killed with SIGKILL. */
+const KILLED = /^unshare: sigprocmask unblock failed/m;
 /** 128 and the number of the signal: what a program in between makes of it. */
 const SIGNAL_EXIT_CODE = 128;
 
 /** `verdict` is that of the gateway, where it ended the VM. */
 export function outcomeOf({ exitCode, signal, output }: Ending, verdict: Verdict | null): Outcome {
   if (verdict !== null) return verdict.outcome;
-  const isSignal = signal !== null || (exitCode !== null && exitCode > SIGNAL_EXIT_CODE);
+  const isSignal =
+    signal !== null || (exitCode !== null && exitCode > SIGNAL_EXIT_CODE) || KILLED.test(output);
   if (isSignal && OUT_OF_MEMORY.test(output)) return "out_of_memory";
   return isSignal || exitCode === CRASHED_EXIT_CODE ? "crashed" : "exited";
 }
