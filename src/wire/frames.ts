@@ -68,7 +68,10 @@ export const MAX_CREDIT_BYTES = 0x7fff_ffff;
 /** So many bytes of WebSocket messages may be under way each way before the receiver grants more; see `messageCost`. */
 export const MESSAGE_WINDOW_BYTES = 65_536;
 
-/** What a `message` frame takes of the credit: all of it, so that empty messages are not free. A frame is sent whole where any is left. */
+/**
+ * What a `message` frame takes of the credit: its header too, so that empty messages are not free. Where any credit is
+ * left a frame is sent whole.
+ */
 export function messageCost(bytes: number): number {
   return FRAME_HEADER_BYTES + 1 + bytes;
 }

@@ -109,14 +109,16 @@ export class RawWebSocket {
   readonly ended: Promise<Frame[]>;
   readonly #frames: Frame[] = [];
   #bytes = Buffer.alloc(0);
+  /** Of the response. */
   #head: string | null = null;
   #wake: (() => void) | null = null;
 
-  static async open(port: number, path: string): Promise<RawWebSocket> {
+  /** `more`: other lines of the request head. */
+  static async open(port: number, path: string, more = ""): Promise<RawWebSocket> {
     const socket = connect(port, "127.0.0.1");
     const client = new RawWebSocket(socket);
     socket.write(
-      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`,
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n${more}\r\n`,
     );
     while (client.#head === null) await client.#woken();
     return client;
@@ -139,6 +141,10 @@ export class RawWebSocket {
       await this.#woken();
     }
     return this.#frames.shift()!;
+  }
+
+  get head(): string {
+    return this.#head ?? "";
   }
 
   /** The code of the close frame that comes last, or null where none comes. */

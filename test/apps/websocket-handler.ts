@@ -1,24 +1,6 @@
 // The app of the tests of WebSockets: each path is one way to use them. What it saw is at /seen.
 
-interface Socket extends EventTarget {
-  readonly readyState: number;
-  readonly bufferedAmount: number;
-  onmessage: ((event: Received) => unknown) | null;
-  onclose: ((event: Received) => unknown) | null;
-  accept(): void;
-  send(message: unknown): void;
-  close(code?: unknown, reason?: unknown): void;
-}
-
-interface Received extends Event {
-  readonly data: string | ArrayBuffer;
-  readonly code: number;
-  readonly reason: string;
-  readonly wasClean: boolean;
-  readonly message: string;
-}
-
-declare const WebSocketPair: new () => { 0: Socket; 1: Socket } & Iterable<Socket>;
+import type { ServerWebSocket as Socket } from "../../src/vm/api/web-socket.ts";
 
 const seen: object[] = [];
 const late = new Map<string, Socket>();
@@ -58,7 +40,7 @@ const WAYS: Record<
     server.send(new DataView(bytes.buffer, 2));
     bytes.fill(9);
     try {
-      server.send(5);
+      server.send(5 as never);
     } catch (error) {
       server.send(String(error));
     }
@@ -69,7 +51,7 @@ const WAYS: Record<
     server.onmessage = ({ data }) => {
       const before = server.readyState;
       try {
-        server.close(...(JSON.parse(String(data)) as unknown[]));
+        server.close(...(JSON.parse(String(data)) as [number, string]));
         server.close(1000, "again");
         seen.push({ type: "closing", before, after: server.readyState });
         server.send("too late");
@@ -95,8 +77,8 @@ const WAYS: Record<
       if (data === "throw") throw new Error("a listener broke");
       server.send(data);
     };
-    server.addEventListener("message", async (event) => {
-      if ((event as Received).data === "reject") throw new Error("a promise broke");
+    server.addEventListener("message", async ({ data }) => {
+      if (data === "reject") throw new Error("a promise broke");
     });
     return undefined;
   },
@@ -129,7 +111,7 @@ const WAYS: Record<
     const local: unknown[] = [];
     const listen = (socket: Socket, name: string) => {
       socket.accept();
-      socket.addEventListener("message", (event) => local.push([name, (event as Received).data]));
+      socket.addEventListener("message", ({ data }) => local.push([name, data]));
       socket.onclose = ({ code, reason, wasClean }) => {
         local.push([name, code, reason, wasClean, socket.readyState]);
         if (local.length === 4) seen.push({ type: "local", local });
@@ -192,13 +174,15 @@ function answer(webSocket: Socket, init: ResponseInit = {}): Response {
 
 function echo(server: Socket): undefined {
   server.accept();
-  server.addEventListener("message", (event) => server.send((event as Received).data));
+  server.addEventListener("message", ({ data }) => server.send(data));
 }
 
-function note(server: Socket, id: string, types = ["message", "error", "close"]): void {
-  for (const type of types) {
-    server.addEventListener(type, (event) => {
-      const { data, code, reason, wasClean, message } = event as Received;
+type Kind = "message" | "error" | "close";
+
+function note(server: Socket, id: string, kinds: readonly Kind[] = ["message", "error", "close"]): void {
+  for (const type of kinds) {
+    server.addEventListener(type, (event: object) => {
+      const { data, code, reason, wasClean, message } = event as Record<string, unknown>;
       seen.push({ id, type, data, code, reason, wasClean, message, readyState: server.readyState });
     });
   }

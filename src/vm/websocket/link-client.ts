@@ -111,6 +111,7 @@ export class LinkClient implements LinkUser, Client {
       case FrameType.credit:
         this.#credit += readNumber(bytes, start);
         this.#sendQueued();
+        this.#grant();
         break;
       case FrameType.close: {
         const reason = bytes.toString("utf8", start + 2, end);
@@ -152,9 +153,13 @@ export class LinkClient implements LinkUser, Client {
     this.#grant();
   }
 
-  /** What comes before the app accepts waits here, and is not granted again: the client is slowed down. */
+  /**
+   * Not before the app accepts, nor while much of what it has sent waits: so a client is slowed down that asks for more than
+   * it takes.
+   */
   #grant(): void {
     if (this.#over || !this.#half.isAccepted || this.#taken < MESSAGE_WINDOW_BYTES / 2) return;
+    if (this.bufferedBytes > this.#maxBufferedBytes / 2) return;
     this.#link.writer.number(FrameType.credit, this.#stream, this.#taken);
     this.#taken = 0;
   }
