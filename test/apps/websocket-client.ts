@@ -128,6 +128,7 @@ export class RawWebSocket {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", () => {});
+    socket.on("close", () => this.#wake?.());
     this.ended = once(socket, "close").then(() => this.#frames);
   }
 
@@ -157,7 +158,6 @@ export class RawWebSocket {
   #woken(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      this.socket.once("close", resolve);
     });
   }
 

@@ -154,7 +154,9 @@ export default {
     const id = searchParams.get("id") ?? "";
     if (pathname === "/seen") return Response.json(seen.filter((one) => !("id" in one) || one.id === id));
     if (pathname === "/accept") {
-      echo(late.get(id)!);
+      const server = late.get(id)!;
+      if (searchParams.has("note")) note(server, id);
+      echo(server);
       return new Response("accepted");
     }
     const pair = new WebSocketPair();

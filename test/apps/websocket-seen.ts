@@ -57,8 +57,8 @@ export class SocketGateway {
   /** Asks until it is so. */
   async counted(fits: (counts: Counts) => boolean): Promise<Counts> {
     for (;;) {
-      const counts = ((await this.admin("/api/v1/stats/server")) as { gateway: { websockets: Counts } })
-        .gateway.websockets;
+      const { stats } = (await this.admin("/api/v1/stats/server")) as { stats: { websockets: Counts } };
+      const counts = stats.websockets;
       if (fits(counts)) return counts;
     }
   }

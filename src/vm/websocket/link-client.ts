@@ -7,6 +7,7 @@ import {
   MESSAGE_MORE,
   MESSAGE_TEXT,
   MESSAGE_WINDOW_BYTES,
+  MOST_MESSAGE_BYTES,
   messageCost,
 } from "../../wire/frames.ts";
 import type { GatewayLink, LinkUser } from "../gateway-link.ts";
@@ -21,6 +22,7 @@ export class LinkClient implements LinkUser, Client {
   readonly #stream: number;
   /** The app's. */
   readonly #half: Half;
+  /** On top of this come answers to what may be under way to the app already, so that an echo is never over it. */
   readonly #maxBufferedBytes: number;
   /** The first parts of a message that is not whole. */
   #parts: Uint8Array<ArrayBuffer>[] = [];
@@ -45,7 +47,9 @@ export class LinkClient implements LinkUser, Client {
 
   message(message: Message): void {
     if (this.#over) return;
-    if (this.bufferedBytes > this.#maxBufferedBytes) {
+    // One message may be of any length: it is on its way, and does not count.
+    const underWay = this.#queue[0]?.bytes.length ?? 0;
+    if (this.bufferedBytes - underWay > this.#maxBufferedBytes + MOST_MESSAGE_BYTES) {
       this.#giveUp();
       return;
     }
