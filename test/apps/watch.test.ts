@@ -114,6 +114,40 @@ export default () => new Response(["entry", text, json, name, aliased].join(" ")
     }
   });
 
+  it("tries a build that fails once for each change, also where more has changed than it came to", async () => {
+    const served = await Served.start({
+      "app.ts": 'import { b } from "./b.ts";\nexport default () => new Response(b);\n',
+      "b.ts": 'export const b = "one";',
+    });
+    try {
+      served.write("b.ts", 'export const b = "two";');
+      served.write("app.ts", 'import { b } from "./b.ts"; 1 1;\n');
+      const failures = () => served.gateway.log.filter(({ msg }) => msg.startsWith("Cannot build")).length;
+      await served.gateway.logged(({ msg }) => msg.startsWith("Cannot build"));
+      // Ten looks.
+      await wait(1000);
+      assert.equal(failures(), 1);
+      served.write("app.ts", 'import { b } from "./b.ts";\nexport default () => new Response(b + "!");\n');
+      await served.answers("two!");
+      assert.equal(failures(), 1);
+    } finally {
+      await served.stop();
+    }
+  });
+
+  it("sees an entry that was gone for a while", async () => {
+    const served = await Served.start({ "app.ts": answering("one") });
+    try {
+      rmSync(join(served.folder, "app.ts"));
+      await served.gateway.logged(({ msg }) => msg.startsWith("Cannot build"));
+      assert.equal(await served.answer(), "one");
+      served.write("app.ts", answering("two"));
+      await served.answers("two");
+    } finally {
+      await served.stop();
+    }
+  });
+
   it("waits for a change where the first version cannot be served", async () => {
     const folder = writeFiles({
       "app.ts": 'import { a } from "./a.ts";\nexport default () => new Response(a);\n',

@@ -75,8 +75,15 @@ export const APP_CODE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a change that may mend a build is seen",
     file: apps,
-    find: "this.#code?.watch([...this.#inputs, ...error.inputs]);",
-    replace: "this.#code?.watch(this.#inputs);",
+    find: "if (error.inputs.length > 0) this.#code?.watch(error.inputs);",
+    replace: "this.#code?.watch([]);",
+    tests: WATCH,
+  },
+  {
+    name: "a build that fails is tried again with a change only",
+    file: apps,
+    find: "if (error.inputs.length > 0) this.#code?.watch(error.inputs);",
+    replace: "this.#code?.watch([...this.#inputs, ...error.inputs]);",
     tests: WATCH,
   },
   {
@@ -87,10 +94,17 @@ export const APP_CODE_MUTATIONS: readonly Mutation[] = [
     tests: WATCH,
   },
   {
+    name: "an entry that is gone is seen when it comes back",
+    file: bundler,
+    find: "[entry, ...settings]",
+    replace: "settings",
+    tests: WATCH,
+  },
+  {
     name: "the settings of a build are watched, too",
     file: bundler,
-    find: "new Map(settingsFor(entry).map((file) => [file.path, file]))",
-    replace: "new Map(settingsFor(entry).slice(0, 0).map((file) => [file.path, file]))",
+    find: "return [entry, ...settings].map",
+    replace: "return [entry].map",
     tests: WATCH,
   },
   {

@@ -81,7 +81,8 @@ export class Apps {
     if (faults.length > 0) {
       await this.discard({ pools, specs: [] });
       const error = CodeError.of(faults);
-      this.#code?.watch([...this.#inputs, ...error.inputs]);
+      // Nothing but these can help. With the next try everything is built anew.
+      if (error.inputs.length > 0) this.#code?.watch(error.inputs);
       throw error;
     }
     this.#watch.start();

@@ -21,7 +21,7 @@ export interface Bundle {
 
 /** Rejects with a CodeError that shows file, line and the code around it. */
 export async function bundle(entry: string): Promise<Bundle> {
-  const inputs = new Map(settingsFor(entry).map((file) => [file.path, file]));
+  const inputs = new Map(filesBefore(entry).map((file) => [file.path, file]));
   try {
     const { outputFiles } = await build({
       entryPoints: [entry],
@@ -56,11 +56,12 @@ export async function bundle(entry: string): Promise<Bundle> {
   }
 }
 
-/** Files that say how the others are read, as they are or are not there. */
-function settingsFor(entry: string): ReadFile[] {
-  return ancestors(dirname(entry))
-    .flatMap((folder) => [join(folder, "tsconfig.json"), join(folder, "package.json")])
-    .map((path) => ({ path, stamp: stampOf(path) }));
+/** The entry, and files that say how the others are read: as they are, or are not there. */
+function filesBefore(entry: string): ReadFile[] {
+  const settings = ancestors(dirname(entry)).flatMap((folder) => {
+    return [join(folder, "tsconfig.json"), join(folder, "package.json")];
+  });
+  return [entry, ...settings].map((path) => ({ path, stamp: stampOf(path) }));
 }
 
 /** The code of a bundle with the name of the file that has its map. */
