@@ -16,6 +16,7 @@ import { LiveView } from "./admin/live-view.ts";
 import type { AppPool } from "./apps/app-pool.ts";
 import { Apps, type CodeWanted, type DraftedApps } from "./apps/apps.ts";
 import { inputsOf } from "./apps/code-error.ts";
+import { keepGarbageYoung } from "./collector.ts";
 import { DataThread } from "./data-thread.ts";
 import { connectionsWithin, openFileLimit } from "./file-limit.ts";
 import { FileWatch } from "./file-watch.ts";
@@ -109,6 +110,7 @@ export class Gateway {
     if (!loaded.ok) throw new StartError(loaded.problems.map((problem) => formatProblem(problem)).join("\n"));
     for (const warning of loaded.warnings) log.warn(formatProblem(warning));
     const runAs = runAsOf(loaded.gateway);
+    keepGarbageYoung();
     const gateway = new Gateway(source, log, { ...options, runAs, loaded });
     try {
       const { accessLog } = loaded.snapshot;

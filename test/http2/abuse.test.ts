@@ -304,6 +304,22 @@ describe("a client that opens no window", { timeout: 60_000 }, () => {
   });
 });
 
+describe("a stream that is reset as if all were well", { timeout: 60_000 }, () => {
+  it("is let go although its response will never be written", async (t) => {
+    const own = await TestGateway.start("routing: { all: { respond: { body: hello } } }\n", {
+      server: "h2c: true, write_timeout: 1h, keep_alive_timeout: 200ms",
+    });
+    t.after(() => own.stop("SIGKILL"));
+    const client = await FrameClient.connect(own.port, settings([4, 0]));
+    const stream = client.request(request("/"));
+    await client.until(FrameType.headers, stream);
+    client.send(FrameType.rstStream, 0, stream, Buffer.alloc(4));
+    // With a stream left the connection would not be idle.
+    assert.equal((await client.until(FrameType.goaway)).payload.readUInt32BE(4), 0);
+    client.destroy();
+  });
+});
+
 /** The value of a setting in the payload of a SETTINGS frame, or null. */
 function settingOf(payload: Buffer, id: number): number | null {
   for (let at = 0; at < payload.length; at += 6)

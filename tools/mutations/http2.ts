@@ -15,6 +15,8 @@ const fields = "src/data/http2/fields.ts";
 const head = "src/data/http2/request-head.ts";
 const stream = "src/data/http2/stream.ts";
 const connection = "src/data/http2/connection.ts";
+const events = "src/data/http2/stream-events.ts";
+const tables = "src/data/http2/stream-tables.ts";
 const serve = "src/data/serve.ts";
 
 export const HTTP2_MUTATIONS: readonly Mutation[] = [
@@ -283,6 +285,34 @@ export const HTTP2_MUTATIONS: readonly Mutation[] = [
     find: 'if (error?.code?.startsWith("ERR_HTTP2") !== true) return',
     replace: "if (error !== null) return",
     tests: ABUSE,
+  },
+  {
+    name: "HTTP/2: a reset stream is not waited for",
+    file: events,
+    find: "for (const stream of due) destroyOfNode!.call(stream);",
+    replace: "",
+    tests: ABUSE,
+  },
+  {
+    name: "HTTP/2: a session with streams keeps its tables",
+    file: tables,
+    find: 'Reflect.get(streams, "size") === 0 &&',
+    replace: "",
+    tests: UNIT,
+  },
+  {
+    name: "HTTP/2: a session with streams that wait keeps its tables",
+    file: tables,
+    find: "isSet(pendingStreams) &&",
+    replace: "",
+    tests: UNIT,
+  },
+  {
+    name: "HTTP/2: the last stream takes the place of the one that leaves",
+    file: tables,
+    find: "this.#ids[at] = lastId;",
+    replace: "",
+    tests: UNIT,
   },
   {
     name: "HTTP/2: a limit on streams",

@@ -21,6 +21,7 @@ import type { TlsClient } from "../tls-client.ts";
 import { faultText, handshakeFault, refusesCertificate } from "../tls-failure.ts";
 import { MAX_RESPONSE_FIELD_BYTES, MAX_RESPONSE_FIELDS } from "./backend-response.ts";
 import type { BackendStream } from "./backend-stream.ts";
+import { replaceStreamTables } from "./stream-tables.ts";
 
 /** Where a session belongs. */
 export interface SessionHome {
@@ -280,6 +281,7 @@ export class BackendSession extends Timed {
       createConnection: () => this.#socket,
     });
     this.#session = session;
+    replaceStreamTables(session);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on("remoteSettings", ({ maxConcurrentStreams }) => this.#settings(maxConcurrentStreams));
     session.on("goaway", (_code, lastStreamId) => this.#goneAway(lastStreamId));

@@ -16,6 +16,7 @@ import type { HeadLimits } from "../http1/head-parser.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { ServerStream, type StreamHome } from "./stream.ts";
+import { replaceStreamTables } from "./stream-tables.ts";
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -42,7 +43,8 @@ export function serveHttp2(arrival: Arrival, thread: ThreadContext, early: Buffe
 
 export class Http2Connection extends ClientConnection implements StreamHome {
   readonly #session: ServerHttp2Session;
-  readonly #streams = new Set<ServerStream>();
+  /** Not a `Set`: see stream-tables.ts. */
+  readonly #streams: ServerStream[] = [];
   readonly #resets: FrameBudget;
   readonly #controls = new FrameBudget(MAX_CONTROL_FRAMES);
   #ends: ConnectionEnds | null = null;
@@ -59,6 +61,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     // A session takes what its socket has read before.
     if (early !== null) this.socket.unshift(early);
     this.#session = performServerHandshake(this.socket, sessionOptions(http2, active.headLimits));
+    replaceStreamTables(this.#session);
     this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#session.on("stream", (stream, _fields, flags, raw) => this.#begin(stream, flags, raw));
     this.#session.on("error", (error) => this.#failed(error));
@@ -70,9 +73,10 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   // ---- streams ----
 
   #begin(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
-    if (this.#streams.size === 0) this.thread.deadlines.clear(this);
+    if (this.#streams.length === 0) this.thread.deadlines.clear(this);
     const served = new ServerStream(this, stream);
-    this.#streams.add(served);
+    served.place = this.#streams.length;
+    this.#streams.push(served);
     try {
       served.begin(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     } catch (bug) {
@@ -81,12 +85,16 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   streamClosed(stream: ServerStream, wasReset: boolean): void {
-    this.#streams.delete(stream);
+    const last = this.#streams.pop()!;
+    if (last !== stream) {
+      last.place = stream.place;
+      this.#streams[last.place] = last;
+    }
     if (wasReset && !this.#resets.take(this.thread.deadlines.now)) {
       this.#refuse("too many streams were reset");
       return;
     }
-    if (this.#streams.size > 0) return;
+    if (this.#streams.length > 0) return;
     if (this.#closing || this.thread.draining) this.#close();
     else this.wait(WAIT_STREAM, this.thread.active.server.keepAliveTimeoutMs);
   }
@@ -101,7 +109,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   get crowded(): boolean {
-    return 2 * this.#streams.size >= this.#maxStreams;
+    return 2 * this.#streams.length >= this.#maxStreams;
   }
 
   // ---- from the socket ----
@@ -143,13 +151,13 @@ export class Http2Connection extends ClientConnection implements StreamHome {
 
   /** Whether an exchange is under way, or the end of its response. */
   get busy(): boolean {
-    return this.#streams.size > 0;
+    return this.#streams.length > 0;
   }
 
   /** At shutdown: tells the client that streams it opens from now on are not served, and goes after the last one. */
   drain(): void {
     this.#closing = true;
-    if (this.#streams.size === 0) this.#close();
+    if (this.#streams.length === 0) this.#close();
     else this.#session.close();
   }
 
@@ -198,7 +206,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   #abortAll(error: GatewayError): void {
-    for (const stream of this.#streams) stream.destroy(error);
+    for (const stream of [...this.#streams]) stream.destroy(error);
   }
 }
 
