@@ -27,7 +27,9 @@ await compare({
   title: "TLS keep-alive: CPU per request",
   contestants: CONTESTANTS,
   references: REFERENCES,
-  // About 4 minutes. The first is long enough for the handshakes at its start to be little of it.
+  // V8 takes that long to compile what a request needs.
+  warmUpSeconds: 5,
+  // About 5 minutes. The first is long enough for the handshakes at its start to be little of it.
   fullCases: [
     proxyCase("GET 13 B", 64, { rounds: 6, seconds: 3 }),
     proxyCase("GET 13 B", 1, long),
