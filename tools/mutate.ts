@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
 import { APP_CODE_MUTATIONS } from "./mutations/app-code.ts";
+import { APP_WEBSOCKET_MUTATIONS } from "./mutations/app-websockets.ts";
 import { CACHE_MUTATIONS } from "./mutations/cache.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
 import { CONTROL_MUTATIONS } from "./mutations/control.ts";
@@ -37,6 +38,7 @@ const MUTATIONS = [
   ...POLICY_MUTATIONS,
   ...ACCESS_MUTATIONS,
   ...TRAFFIC_MUTATIONS,
+  ...APP_WEBSOCKET_MUTATIONS,
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
   ...APP_CODE_MUTATIONS,
