@@ -70,6 +70,8 @@ export interface AppSpec extends AppRules {
   readonly pool: number;
   /** Of core/shared/app-state.ts. */
   readonly shared: SharedArrayBuffer;
+  /** Of core/shared/app-queue.ts. */
+  readonly queueShared: SharedArrayBuffer;
 }
 
 /** What control starts VMs by. */

@@ -90,6 +90,10 @@ export class DataThread {
     await Promise.race([told, this.ended]);
   }
 
+  vmEnded(vm: number, harmful: boolean): void {
+    this.#send({ type: "vm-ended", vm, harmful });
+  }
+
   roomMade(upstream: string): void {
     this.#send({ type: "room-made", upstream });
   }

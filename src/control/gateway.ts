@@ -164,6 +164,9 @@ export class Gateway {
       log,
       runAs,
       onChange: (pool) => this.#tellVms(pool),
+      onVmEnd: (vm, harmful) => {
+        for (const thread of this.#threads) thread.vmEnded(vm, harmful);
+      },
       onCode: watch ? () => this.#followCode() : null,
     });
     this.metrics = createMetrics(this.workers);

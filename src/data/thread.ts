@@ -50,6 +50,9 @@ class DataThread {
         this.#context.vms.serve(message.pool, message.vms, message.down);
         post({ type: "vms-taken" });
         break;
+      case "vm-ended":
+        this.#context.vms.ends.tell(message.vm, message.harmful);
+        break;
       case "drain":
         this.#drain();
         break;

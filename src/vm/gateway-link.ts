@@ -73,8 +73,10 @@ export class GatewayLink implements FrameSink {
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
     if (this.#name === "") return this.#introduced(type, bytes.toString("latin1", start, end));
     const user = this.#users.get(stream);
-    if (user !== undefined) user.onFrame(type, bytes, start, end);
-    else if (type === FrameType.head && stream % 2 === 1) {
+    if (user !== undefined) {
+      user.onFrame(type, bytes, start, end);
+      if (type === FrameType.abort || type === FrameType.close) this.#acknowledge(type, stream);
+    } else if (type === FrameType.head && stream % 2 === 1) {
       const served = new Served(this, stream);
       this.#users.set(stream, served);
       served.begin(bytes, start, end);
@@ -83,6 +85,12 @@ export class GatewayLink implements FrameSink {
       this.writer.flush();
     }
     return null;
+  }
+
+  /** The data thread has said its last, and wants to hear that nothing more comes on the stream. */
+  #acknowledge(type: number, stream: number): void {
+    if (type === FrameType.abort) this.#users.delete(stream);
+    if (stream % 2 === 1 && !this.#users.has(stream)) this.writer.empty(FrameType.abort, stream);
   }
 
   /** Anybody may have found the socket: only the gateway knows the key. */

@@ -69,6 +69,11 @@ export class RequestBody implements BodySource {
     this.#reading = null;
   }
 
+  /** The response is out: nobody sends the rest of the request any more. */
+  exchangeEnded(): void {
+    if (!this.#ended) this.fail(new Error("the response was sent before the request was read"));
+  }
+
   fail(reason: unknown): void {
     if (this.#ended) return;
     this.#failure = { reason };
@@ -77,6 +82,7 @@ export class RequestBody implements BodySource {
   }
 
   #grant(bytes: number): void {
-    if (!this.#ended) this.#link.writer.number(FrameType.credit, this.#stream, bytes);
+    if (this.#ended || this.#failure !== null) return;
+    this.#link.writer.number(FrameType.credit, this.#stream, bytes);
   }
 }

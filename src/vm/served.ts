@@ -8,6 +8,7 @@ import {
   FrameType,
   HEAD_ENDS,
   HEAD_PREFIX_BYTES,
+  MAX_HEAD_BYTES,
   MAX_PIECE_BYTES,
   RESPONSE_WINDOW_BYTES,
 } from "../wire/frames.ts";
@@ -25,12 +26,16 @@ import { UpstreamError } from "./upstream-error.ts";
 import { LinkClient } from "./websocket/link-client.ts";
 import { freshHalf } from "./websocket/web-socket.ts";
 
+/** For what the head of a response may get beside what the app gives it: its length, and the empty line. */
+const HEAD_RESERVE_BYTES = 64;
+
 export class Served implements LinkUser, Turn, RequestSource {
   method = "";
   url = "";
   headerLines = "";
   readonly link: GatewayLink;
   readonly stream: number;
+  isTold = false;
   #head = "";
   body: RequestBody | null = null;
   #abort: AbortController | null = null;
@@ -69,8 +74,15 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.link.writer.empty(FrameType.queued, this.stream);
   }
 
-  run(waited: boolean): void {
-    if (waited) this.link.writer.empty(FrameType.started, this.stream);
+  onStarted(): void {
+    this.link.writer.empty(FrameType.started, this.stream);
+  }
+
+  flush(): void {
+    this.link.writer.flush();
+  }
+
+  run(): void {
     this.#running = true;
     const { fetch, envFor } = this.link.turns.app;
     let result: unknown;
@@ -103,7 +115,6 @@ export class Served implements LinkUser, Turn, RequestSource {
         this.#sending?.onCredit();
         break;
       case FrameType.abort:
-        this.link.forget(this.stream);
         this.#aborted(bytes.toString("utf8", start, end));
         break;
     }
@@ -177,6 +188,10 @@ export class Served implements LinkUser, Turn, RequestSource {
     }
     const line = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n`;
     const { body, headerLines, webSocket } = parts;
+    if (line.length + headerLines.length > MAX_HEAD_BYTES - HEAD_RESERVE_BYTES) {
+      this.#invalid(`the handler returned a Response with ${headerLines.length} bytes of headers`);
+      return;
+    }
     if (webSocket !== null) this.#switchTo(webSocket, `${line}${headerLines}\r\n`);
     else if (body === null) this.#sendWhole(`${line}${headerLines}\r\n`, null);
     else if (!(body instanceof ReadableStream)) this.#sendKnown(line, headerLines, body);
@@ -247,6 +262,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   /** All that there is was sent. */
   #sent(): void {
     this.#over = true;
+    this.body?.exchangeEnded();
     this.link.forget(this.stream);
     this.#release();
   }

@@ -1,4 +1,7 @@
 // The one queue in front of a VM, first in, first out, whichever data thread an exchange came from. Runs in VMs.
+//
+// Who still waits at the end of the turn of the event loop in which it came is told so. Who was told is begun only after its
+// data thread can know of it: one that ends the VM must not be taken for one that still waited.
 
 import { ASKS_PER_HANDLER } from "../wire/frames.ts";
 import type { LoadedApp } from "./app.ts";
@@ -7,17 +10,30 @@ import { Workload } from "./workload.ts";
 
 /** An exchange as the queue knows it. */
 export interface Turn {
+  /** Its data thread knows that it waits. */
+  isTold: boolean;
   /** It has to wait for others. */
   onQueued(): void;
-  /** `waited`: it was queued before. */
-  run(waited: boolean): void;
+  /** After it was told that it waits: it does no more. */
+  onStarted(): void;
+  /** What was said goes out now. */
+  flush(): void;
+  run(): void;
 }
+
+/** Handlers that one after the other end at once keep the event loop no longer than this from everything else. */
+const MOST_MS_PER_TURN = 5;
 
 export class Turns {
   readonly app: LoadedApp;
   readonly #concurrency: number;
   /** In the order in which they came; a Set, because some give up while they wait. */
   readonly #waiting = new Set<Turn>();
+  /** Those among them that came in this turn of the event loop. */
+  #untold: Turn[] = [];
+  #scheduled = false;
+  /** From `performance.now()`; 0 where nothing was begun behind another one in this turn of the event loop. */
+  #startedMs = 0;
   running = 0;
   /** Exchanges that came, since the start. */
   entered = 0;
@@ -52,12 +68,13 @@ export class Turns {
 
   enter(turn: Turn): void {
     this.entered++;
-    if (this.running < this.#concurrency) {
+    if (this.running < this.#concurrency && this.#waiting.size === 0) {
       this.running++;
-      turn.run(false);
+      turn.run();
     } else {
       this.#waiting.add(turn);
-      turn.onQueued();
+      this.#untold.push(turn);
+      this.#schedule();
     }
   }
 
@@ -69,11 +86,47 @@ export class Turns {
   /** One that ran is done: the next one begins. */
   leave(): void {
     this.running--;
-    for (const turn of this.#waiting) {
-      this.#waiting.delete(turn);
+    const next = this.#waiting.values().next().value;
+    if (next === undefined) return;
+    if (next.isTold || this.#isLate()) this.#schedule();
+    else {
+      this.#waiting.delete(next);
       this.running++;
-      turn.run(true);
-      break;
+      next.run();
     }
   }
+
+  #isLate(): boolean {
+    const now = performance.now();
+    if (this.#startedMs === 0) this.#startedMs = now;
+    this.#schedule();
+    return now - this.#startedMs > MOST_MS_PER_TURN;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#scheduled = false;
+    this.#startedMs = 0;
+    const begun: Turn[] = [];
+    for (const turn of this.#waiting) {
+      if (this.running === this.#concurrency) break;
+      this.#waiting.delete(turn);
+      this.running++;
+      begun.push(turn);
+      if (turn.isTold) turn.onStarted();
+    }
+    for (const turn of this.#untold) {
+      if (!this.#waiting.has(turn)) continue;
+      turn.isTold = true;
+      turn.onQueued();
+    }
+    this.#untold = [];
+    for (const turn of begun) if (turn.isTold) turn.flush();
+    for (const turn of begun) turn.run();
+  };
 }

@@ -61,6 +61,8 @@ export type ToDataThread =
       readonly vms: readonly VmAddress[];
       readonly down: string | null;
     }
+  /** `harmful`: it hung or ran out of memory, and so may the next one of what was begun in it. */
+  | { readonly type: "vm-ended"; readonly vm: number; readonly harmful: boolean }
   /** Accept no more, end what is under way, answer `drained` when the last connection closed. */
   | { readonly type: "drain" }
   /** Cut what is left now; answered by `drained`. */

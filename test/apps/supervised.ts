@@ -4,7 +4,7 @@ import { TestGateway } from "../support/gateway.ts";
 import { writeApp } from "./write-app.ts";
 
 const HANDLER = `
-import { closeSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, writeSync } from "node:fs";
 const kept: unknown[] = [];
 export default {
   async fetch(request: Request): Promise<Response> {
@@ -36,7 +36,8 @@ export default {
         }
         break;
       case "/rubbish":
-        for (let fd = 3; fd < 100; fd++) try { writeSync(fd, "rubbish".repeat(10)); } catch {}
+        // Not into what belongs to Node alone, which would crash of it, nor into the channel to the control thread (3).
+        for (let fd = 4; fd < 100; fd++) try { if (fstatSync(fd).isSocket()) writeSync(fd, "rubbish".repeat(10)); } catch {}
         break;
       case "/ipc":
         process.send?.({ type: "pong", number: "x" });

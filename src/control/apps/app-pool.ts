@@ -1,6 +1,7 @@
 // The VMs that run one version of an app: starts them, replaces what ends, retires them, ends them all. Control thread.
 
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
+import { AppQueueShare, createAppQueue } from "../../core/shared/app-queue.ts";
 import { AppState, createAppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { Log } from "../log.ts";
@@ -27,6 +28,8 @@ export interface PoolSetting {
   readonly nextId: () => number;
   /** Other VMs serve than before, or it is known why none does. Resolves when every data thread goes by it. */
   readonly onChange: (pool: AppPool) => Promise<unknown>;
+  /** `harmful`: what was begun in it must not be begun again in another one. */
+  readonly onVmEnd: (vm: number, harmful: boolean) => void;
 }
 
 /** One that could not be recycled, because no other one starts, is left alone for so long. */
@@ -64,7 +67,7 @@ export class AppPool {
     const shared = createAppState(threads, slots);
     this.#state = new AppState(shared, threads);
     this.#vms = new Array(slots).fill(null);
-    this.spec = { ...plan.rules, pool: number, shared };
+    this.spec = { ...plan.rules, pool: number, shared, queueShared: createAppQueue(threads) };
     const { user } = setting.wrapping;
     const mapName = `app-${number}.mjs.map`;
     this.#bundleFile = folder.write(`app-${number}.mjs`, mappedBy(bundle.code, mapName), user);
@@ -161,6 +164,7 @@ export class AppPool {
 
   forgetThread(index: number): void {
     this.#state.forgetThread(index);
+    new AppQueueShare(this.spec.queueShared, this.#setting.threads, index).forget();
   }
 
   /** One that is drained, with the last exchange over at every data thread, may go. */
@@ -239,8 +243,9 @@ export class AppPool {
   }
 
   #ended(vm: VmProcess, { outcome, why, exit, output }: VmEnd): void {
-    const { log, outcomes } = this.#setting;
+    const { log, outcomes, onVmEnd } = this.#setting;
     outcomes[outcome]++;
+    onVmEnd(vm.address.id, outcome === "hung" || outcome === "out_of_memory");
     const lines = output.trimEnd().split("\n").slice(-OUTPUT_LINES).join("\n");
     const fields = {
       app: this.plan.rules.name,

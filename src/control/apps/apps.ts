@@ -31,6 +31,8 @@ export interface AppsSetting {
   readonly runAs: User | null;
   /** Other VMs of the pool serve than before. Resolves when every data thread goes by it. */
   readonly onChange: (pool: AppPool) => Promise<unknown>;
+  /** Data threads are to know of it. `harmful`: what was begun in it must not be begun again in another one. */
+  readonly onVmEnd: (vm: number, harmful: boolean) => void;
   /** The code of an app, or what stands in the way of it, has changed. Null where nobody watches. */
   readonly onCode: (() => void) | null;
 }
@@ -141,7 +143,7 @@ export class Apps {
   }
 
   async #poolFor(plan: AppPlan, code: CodeWanted): Promise<AppPool> {
-    const { threads, log, onChange } = this.#setting;
+    const { threads, log, onChange, onVmEnd } = this.#setting;
     const before =
       code === "as before" ? this.#pools.find((pool) => pool.plan.entry === plan.entry) : undefined;
     const built = before?.bundle ?? (await bundle(plan.entry));
@@ -163,6 +165,7 @@ export class Apps {
       outcomes: this.#outcomesOf(plan.rules.name),
       nextId: () => this.#nextVm++,
       onChange,
+      onVmEnd,
     });
     this.#alive.add(pool);
     try {

@@ -1,32 +1,30 @@
 // The action `app`: an exchange is answered by a handler in one of the app's VMs. Runs in data threads.
 //
-//   gather the body ─▶ find a VM ─▶ send the head ─▶ (queued ─▶ started) ─▶ response head ─▶ response body ─▶ end
-//                       │    ▲                          │
-//                       ▼    │                          └─ the VM ended before it began: another VM
-//                   wait for one that serves
+//   gathering ─▶ at a VM ◀──▶ queued ─▶ answering ─▶ over
+//     │          ▲  │  ▲        │
+//     └─▶ waiting ◀─┘  └────────┘     the VM ended before the handler was begun: another VM
+//                   doubtful          the VM ended after that: another one where that does no harm, which is asked for first
 
 import type { AppActionSpec, AppSpec } from "../../config/snapshot.ts";
 import { AppFault } from "../../core/app-fault.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { ERRORS, type ErrorCode, GatewayError } from "../../core/errors.ts";
-import { type Action, type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
+import type { Action, Exchange, ResponseHead } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
 import { readNumber } from "../../wire/frame-reader.ts";
-import {
-  FrameType,
-  HEAD_ENDS,
-  HEAD_PREFIX_BYTES,
-  REQUEST_WINDOW_BYTES,
-  RESPONSE_WINDOW_BYTES,
-} from "../../wire/frames.ts";
+import { FrameType, MAX_HEAD_BYTES } from "../../wire/frames.ts";
 import { requestHeadFor } from "../apps/request-head.ts";
+import { RequestPieces } from "../apps/request-pieces.ts";
 import { ResponseReader } from "../apps/response-reader.ts";
+import { StreamedBody } from "../apps/streamed-body.ts";
+import type { EndWaiter } from "../apps/vm-ends.ts";
 import type { StreamUser, VmLink } from "../apps/vm-link.ts";
-import type { VmPool } from "../apps/vm-pool.ts";
+import type { VmPool, VmWaiter } from "../apps/vm-pool.ts";
 import { startAppWebSocket } from "../apps/websocket/app-websocket.ts";
 import { agree, asksForWebSocket, faultHeaders, handshakeFault } from "../apps/websocket/handshake.ts";
 import { failExchange } from "../pipeline.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import { isIdempotent } from "../upstream/retry.ts";
 import type { StartAction } from "./route.ts";
 
 /** What the exchanges of a route share, made once per snapshot. */
@@ -49,38 +47,52 @@ export function createApp(
 }
 
 const EVENT_STREAM = "text/event-stream";
-const NO_PIECES: Buffer[] = [];
+/** An exchange that has seen so many VMs end, without its handler having been begun as far as is known, sees no more. */
+const MOST_MOVES = 3;
+/** How a VM ended is known by then. */
+const DOUBT_MS = 1000;
 
-export class AppRun extends Timed implements Action, StreamUser {
+/** The body comes in; no VM has heard of the exchange. */
+const GATHERING = 0;
+/** For a VM that serves. */
+const WAITING = 1;
+/** Its handler was begun, or will be when the VM comes to it. */
+const AT_VM = 2;
+/** The VM has said that others are before it. */
+const QUEUED = 3;
+/** The VM ended, and how is not known yet. */
+const DOUBTFUL = 4;
+/** The head of the response is out. */
+const ANSWERING = 5;
+const OVER = 6;
+
+export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWaiter {
   readonly #route: AppRoute;
   readonly #exchange: Exchange;
+  #state = GATHERING;
+  /** Where it is, or was last. */
+  #pool: VmPool;
   #link: VmLink | null = null;
   #stream = 0;
-  /** Pieces of the request body that were not sent. */
-  #pieces = NO_PIECES;
-  #pieceBytes = 0;
-  #bodyEnded: boolean;
-  #endSent = false;
-  /** What the VM takes of the request body now. */
-  #credit = 0;
-  /** The VM has said that others are before it. */
-  #queued = false;
-  /** The body comes in; no VM has heard of the exchange. */
-  #gathering = false;
-  /** Waits for a VM that serves. */
-  #waiting = false;
-  #head: ResponseHead | null = null;
-  /** Of the response body, since credit was granted last. */
-  #taken = 0;
-  #slow = false;
-  #sentBytes = 0;
+  /** What a VM gets of the request, but for its body. */
+  #requestHead: string | null = null;
+  /** Null where there is none. */
+  readonly #body: RequestPieces | null;
+  /** From `performance.now()`: since when it waits. */
+  #waitingSince = 0;
+  #moves = 0;
+  /** How its VM ended. */
+  #why = "";
+  /** Of a response that comes piece by piece, from its head on. */
+  #streamed: StreamedBody | null = null;
   #idleMs = 0;
 
   constructor(route: AppRoute, exchange: Exchange) {
     super();
     this.#route = route;
+    this.#pool = route.pool;
     this.#exchange = exchange;
-    this.#bodyEnded = exchange.request.bodyLength === 0;
+    this.#body = exchange.request.bodyLength === 0 ? null : new RequestPieces();
   }
 
   get exchange(): Exchange {
@@ -97,109 +109,101 @@ export class AppRun extends Timed implements Action, StreamUser {
       }
     }
     this.#exchange.action = this;
-    if (this.#bodyEnded) this.#dispatch(null);
+    if (this.#body === null) this.#dispatch();
     else {
-      this.#pieces = [];
-      this.#gathering = true;
       this.#exchange.client.resumeBody();
-      this.#gathered();
+      this.#gathered(this.#body);
     }
   }
 
   // ---- the request ----
 
   onRequestBody(chunk: Buffer): void {
-    this.#pieces.push(Buffer.from(chunk));
-    this.#pieceBytes += chunk.length;
-    if (this.#link !== null) this.#sendBody();
-    if (this.#pieceBytes >= this.#route.app.requestBufferBytes) this.#exchange.client.pauseBody();
-    this.#gathered();
+    const body = this.#body!;
+    body.add(chunk);
+    this.#send(body);
+    if (body.waitingBytes > 0 && body.waitingBytes >= this.#route.app.requestBufferBytes)
+      this.#exchange.client.pauseBody();
+    this.#gathered(body);
   }
 
   onRequestEnd(): void {
-    this.#bodyEnded = true;
-    if (this.#link !== null) this.#sendBody();
-    this.#gathered();
+    const body = this.#body!;
+    body.ended = true;
+    this.#send(body);
+    this.#gathered(body);
   }
 
   /** A body that trickles in is at no VM, and before nobody in a queue, until enough of it is there. */
-  #gathered(): void {
-    if (!this.#gathering) return;
-    if (!this.#bodyEnded && this.#pieceBytes < this.#route.app.requestBufferBytes) return;
-    this.#gathering = false;
-    this.#dispatch(null);
+  #gathered(body: RequestPieces): void {
+    if (this.#state !== GATHERING) return;
+    if (body.ended || body.waitingBytes >= this.#route.app.requestBufferBytes) this.#dispatch();
   }
 
-  /** Goes to a VM other than `not`, waits for one, or fails. */
-  #dispatch(not: VmLink | null): void {
+  #send(body: RequestPieces): void {
+    const link = this.#link;
+    if (link !== null && body.send(link.writer, this.#stream)) this.#exchange.client.resumeBody();
+  }
+
+  /** Goes to a VM, waits for one, or fails. */
+  #dispatch(): void {
     const { app, thread, action } = this.#route;
+    const exchange = this.#exchange;
+    const { realIpHeader } = thread.active.server;
+    this.#requestHead ??= requestHeadFor(exchange, action.stripPrefix, realIpHeader);
+    const head = this.#requestHead;
+    if (head.length > MAX_HEAD_BYTES) {
+      this.#fail(
+        "header_fields_too_large",
+        `a request head of ${head.length} bytes: expected ${MAX_HEAD_BYTES}`,
+      );
+      return;
+    }
     const pool = this.#route.pool.current;
-    const link = pool.acquire(not);
+    this.#pool = pool;
+    const link = pool.acquire();
     if (link === null) {
-      if (pool.size > 0) this.#fail("app_queue_full", `every VM of app "${app.name}" has all it may have`);
+      if (pool.size > 0) this.#reject("app_queue_full", "every VM has all it may have");
       else this.#wait();
       return;
     }
-    this.#link = link;
-    this.#credit = REQUEST_WINDOW_BYTES;
     const stream = link.begin(this);
+    this.#state = AT_VM;
+    this.#link = link;
     this.#stream = stream;
-    this.#exchange.backend = `vm ${link.address.id}`;
+    exchange.backend = `vm ${link.address.id}`;
     thread.deadlines.set(this, app.timeoutMs);
-    const { realIpHeader } = thread.active.server;
-    const head = requestHeadFor(this.#exchange, action.stripPrefix, realIpHeader);
-    const isSmall = this.#bodyEnded && this.#pieceBytes <= REQUEST_WINDOW_BYTES;
-    if (isSmall) {
-      const body = this.#pieceBytes === 0 ? null : Buffer.concat(this.#pieces);
-      this.#endSent = true;
-      link.writer.head(stream, head, body, true);
-    } else {
-      link.writer.head(stream, head, null, false);
-      this.#sendBody();
+    const body = this.#body;
+    if (body === null) link.writer.head(stream, head, null, true);
+    else {
+      const whole = body.begin();
+      link.writer.head(stream, head, whole, whole !== null);
+      if (whole === null) this.#send(body);
     }
   }
 
   #wait(): void {
+    const pool = this.#pool;
     const { app, thread } = this.#route;
-    const pool = this.#route.pool.current;
-    if (pool.down !== null) {
-      this.#fail("app_unavailable", `app "${app.name}" has no VM: ${pool.down}`);
-      return;
+    if (pool.down !== null) this.#reject("app_unavailable", `it has no VM: ${pool.down}`);
+    else if (!pool.wait(this))
+      this.#reject("app_unavailable", `it has no VM, and ${app.queue.size} exchanges wait for one`);
+    else {
+      this.#state = WAITING;
+      this.#waitingSince = performance.now();
+      thread.deadlines.set(this, app.queue.timeoutMs);
     }
-    if (!pool.wait(this)) {
-      this.#fail(
-        "app_unavailable",
-        `app "${app.name}" has no VM, and ${app.queue.size} exchanges wait for one`,
-      );
-      return;
-    }
-    this.#waiting = true;
-    thread.deadlines.set(this, app.queue.timeoutMs);
   }
 
-  /** A VM serves. */
+  #reject(code: "app_queue_full" | "app_unavailable", why: string): void {
+    this.#pool.queue.rejected();
+    this.#fail(code, `app "${this.#route.app.name}" takes no more: ${why}`);
+  }
+
+  /** A VM serves, or it is known that none will. */
   onVm(): void {
-    this.#waiting = false;
-    this.#dispatch(null);
-  }
-
-  /** Sends as much of the body as the VM takes. */
-  #sendBody(): void {
-    const link = this.#link!;
-    while (this.#pieces.length > 0 && this.#credit > 0) {
-      const piece = this.#pieces[0]!;
-      const sent = piece.length <= this.#credit ? piece : piece.subarray(0, this.#credit);
-      link.writer.body(this.#stream, sent);
-      this.#credit -= sent.length;
-      this.#pieceBytes -= sent.length;
-      if (sent.length === piece.length) this.#pieces.shift();
-      else this.#pieces[0] = piece.subarray(sent.length);
-    }
-    if (this.#pieces.length > 0 || this.#endSent) return;
-    if (this.#bodyEnded) {
-      this.#endSent = true;
-      link.writer.empty(FrameType.end, this.#stream);
-    } else this.#exchange.client.resumeBody();
+    this.#pool.queue.waited(performance.now() - this.#waitingSince);
+    this.#dispatch();
   }
 
   // ---- from the VM ----
@@ -211,20 +215,13 @@ export class AppRun extends Timed implements Action, StreamUser {
       case FrameType.body:
         return this.#onBody(bytes.subarray(start, end));
       case FrameType.end:
-        return this.#onEnd();
+        return this.#onEnd(end - start);
       case FrameType.credit:
-        if (end - start !== 4) return "a credit without its number";
-        this.#credit += readNumber(bytes, start);
-        if (!this.#endSent) this.#sendBody();
-        return null;
+        return this.#onCredit(readNumber(bytes, start));
       case FrameType.queued:
-        this.#queued = true;
-        this.#route.thread.deadlines.set(this, this.#route.app.queue.timeoutMs);
-        return null;
+        return this.#onQueued();
       case FrameType.started:
-        this.#queued = false;
-        this.#route.thread.deadlines.set(this, this.#route.app.timeoutMs);
-        return null;
+        return this.#onStarted();
       case FrameType.abort:
         this.#onAbort(bytes.toString("utf8", start, end));
         return null;
@@ -233,50 +230,62 @@ export class AppRun extends Timed implements Action, StreamUser {
     }
   }
 
+  #onCredit(bytes: number): string | null {
+    const body = this.#body;
+    if (body === null) return "credit for a request that has no body";
+    const fault = body.grant(bytes);
+    if (fault === null) this.#send(body);
+    return fault;
+  }
+
+  #onQueued(): string | null {
+    if (this.#state !== AT_VM) return "queued, where the exchange was begun or was queued before";
+    this.#state = QUEUED;
+    this.#waitingSince = performance.now();
+    this.#pool.queue.addQueued(1);
+    this.#route.thread.deadlines.set(this, this.#route.app.queue.timeoutMs);
+    return null;
+  }
+
+  #onStarted(): string | null {
+    if (this.#state !== QUEUED) return "started, where the exchange was not queued";
+    this.#unqueue(AT_VM);
+    this.#pool.queue.waited(performance.now() - this.#waitingSince);
+    this.#route.thread.deadlines.set(this, this.#route.app.timeoutMs);
+    return null;
+  }
+
+  #unqueue(state: number): void {
+    if (this.#state === QUEUED) this.#pool.queue.addQueued(-1);
+    this.#state = state;
+  }
+
   #onHead(bytes: Buffer, start: number, end: number): string | null {
-    if (this.#head !== null) return "two heads on one stream";
-    if (end - start < HEAD_PREFIX_BYTES) return "a head without its length";
-    const ends = (bytes[start]! & HEAD_ENDS) !== 0;
-    const headStart = start + HEAD_PREFIX_BYTES;
-    const bodyStart = headStart + readNumber(bytes, start + 1);
-    if (bodyStart > end) return "a head that is longer than its frame";
+    if (this.#state !== AT_VM) return "a head where the exchange was not begun, or has one";
     const exchange = this.#exchange;
-    const { method } = exchange.request;
-    const read = this.#route.reader.read(bytes, headStart, bodyStart, method);
-    if (typeof read === "string") return read;
-    if (read.status === 101) return this.#onSwitch(read);
-    const length = end - bodyStart;
-    // A body that is there as a whole is as long as it is, whatever the app says.
-    const isSeen = ends && method !== "HEAD" && read.status !== 304;
-    const bodyLength = isSeen ? length : read.bodyLength;
-    const head: ResponseHead = {
-      status: read.status,
-      reason: read.reason,
-      headers: read.headers,
-      bodyLength,
-    };
-    this.#head = head;
-    this.#queued = false;
+    const { reader } = this.#route;
+    const head = reader.read(bytes, start, end, exchange.request.method);
+    if (typeof head === "string") return head;
+    if (head instanceof GatewayError) return this.#invalid(head.message);
+    if (head.status === 101)
+      return reader.ends || reader.bodyStart < end ? "a 101 with a body" : this.#onSwitch(head);
+    const body = reader.bodyStart === end ? null : bytes.subarray(reader.bodyStart, end);
     exchange.upstreamMs = performance.now() - exchange.startedMs;
-    if (ends) this.#close();
-    else this.#streamed(head);
-    const body = length === 0 ? null : bytes.subarray(bodyStart, end);
-    this.#sentBytes = length;
-    if (!exchange.client.sendHead(head, body, ends) && !ends) this.#slow = true;
-    if (!ends) this.#took(length);
+    if (reader.ends) {
+      this.#close();
+      exchange.client.sendHead(head, body, true);
+    } else this.#beginBody(head, body);
     return null;
   }
 
   /** The handler accepts a WebSocket. */
-  #onSwitch(head: ResponseHead): string | null {
+  #onSwitch(head: ResponseHead): null {
     const { thread, app, action } = this.#route;
     const exchange = this.#exchange;
     const link = this.#link!;
     const agreement = agree(exchange.request, head.headers, app.websocket);
-    if (typeof agreement === "string") {
-      this.#fail("app_response_invalid", agreement);
-      return null;
-    }
+    if (typeof agreement === "string") return this.#invalid(agreement);
+    this.#state = OVER;
     this.#link = null;
     exchange.action = null;
     exchange.upstreamMs = performance.now() - exchange.startedMs;
@@ -286,51 +295,46 @@ export class AppRun extends Timed implements Action, StreamUser {
     return null;
   }
 
-  /** A response whose body comes piece by piece: what counts from now on is that it goes on. */
-  #streamed({ headers }: ResponseHead): void {
-    const { sseIdleMs, idleMs } = this.#route.action.timeouts;
-    const isEvents = headers.get(Field.contentType)?.toLowerCase().startsWith(EVENT_STREAM) === true;
-    this.#idleMs = isEvents ? sseIdleMs : idleMs;
-    this.#route.thread.deadlines.set(this, this.#idleMs);
-  }
-
-  #onBody(chunk: Buffer): string | null {
-    if (this.#head === null) return "a body before its head";
-    this.#sentBytes += chunk.length;
-    const { bodyLength } = this.#head;
-    if (bodyLength !== UNKNOWN_LENGTH && this.#sentBytes > bodyLength)
-      return `a body of more than the ${bodyLength} bytes that its head says`;
-    if (chunk.length === 0) return null;
-    if (this.#taken + chunk.length > 2 * RESPONSE_WINDOW_BYTES)
-      return "more of a body than there was credit for";
-    this.#route.thread.deadlines.set(this, this.#idleMs);
-    if (!this.#exchange.client.sendBody(chunk)) this.#slow = true;
-    this.#took(chunk.length);
+  /** What the app has made of it is no response; the VM does as it should. */
+  #invalid(message: string): null {
+    this.#fail("app_response_invalid", message);
     return null;
   }
 
-  /** Grants as much again as the client has taken. */
-  #took(bytes: number): void {
-    this.#taken += bytes;
-    if (this.#slow || this.#taken < RESPONSE_WINDOW_BYTES / 2 || this.#link === null) return;
-    this.#link.writer.number(FrameType.credit, this.#stream, this.#taken);
-    this.#taken = 0;
+  /** A body that comes piece by piece: what counts from now on is that it goes on. */
+  #beginBody(head: ResponseHead, first: Buffer | null): void {
+    const { action, thread } = this.#route;
+    const { sseIdleMs, idleMs } = action.timeouts;
+    const link = this.#link!;
+    const isEvents = head.headers.get(Field.contentType)?.toLowerCase().startsWith(EVENT_STREAM) === true;
+    // A stream of events may go on for ever: its place at the VM is for others.
+    if (isEvents) link.givePlaceBack(this.#stream);
+    this.#state = ANSWERING;
+    this.#idleMs = isEvents ? sseIdleMs : idleMs;
+    thread.deadlines.set(this, this.#idleMs);
+    const streamed = new StreamedBody(this.#exchange, link, this.#stream, head.bodyLength);
+    this.#streamed = streamed;
+    const length = first === null ? 0 : first.length;
+    streamed.onPiece(length);
+    streamed.sent(length, this.#exchange.client.sendHead(head, first, false));
   }
 
-  #onEnd(): string | null {
-    if (this.#head === null) return "the end of a body before its head";
-    const { bodyLength } = this.#head;
-    if (
-      bodyLength !== UNKNOWN_LENGTH &&
-      this.#sentBytes < bodyLength &&
-      this.#exchange.request.method !== "HEAD"
-    ) {
-      this.#fail(
-        "app_response_invalid",
-        `a body of ${this.#sentBytes} bytes where its head says ${bodyLength}`,
-      );
-      return null;
-    }
+  #onBody(chunk: Buffer): string | null {
+    const streamed = this.#streamed;
+    if (streamed === null) return "a body before its head";
+    const fault = streamed.onPiece(chunk.length);
+    if (fault instanceof GatewayError) return this.#invalid(fault.message);
+    if (fault !== null) return fault;
+    this.#route.thread.deadlines.set(this, this.#idleMs);
+    streamed.sent(chunk.length, this.#exchange.client.sendBody(chunk));
+    return null;
+  }
+
+  #onEnd(trailerBytes: number): string | null {
+    if (this.#streamed === null) return "the end of a body before its head";
+    if (trailerBytes > 0) return "trailers, which no handler can make";
+    const missing = this.#streamed.atEnd();
+    if (missing !== null) return this.#invalid(missing);
     this.#close();
     this.#exchange.client.sendEnd(null);
     return null;
@@ -338,28 +342,50 @@ export class AppRun extends Timed implements Action, StreamUser {
 
   /** The handler failed. The text begins with the code of the error. */
   #onAbort(text: string): void {
+    this.#link?.forget(this.#stream);
     const [code, rest] = splitOnce(text, "\n");
     const [message, stack] = splitOnce(rest, "\0");
     this.#fail(codeOf(code), message, stack);
   }
 
-  onLinkEnded(why: string): void {
-    if (this.#queued && this.#endSent) {
-      const link = this.#link;
-      this.#link = null;
-      this.#queued = false;
-      this.#endSent = false;
-      this.#dispatch(link);
-      return;
-    }
-    this.#fail("vm_ended", `${this.#exchange.backend} of app "${this.#route.app.name}" ended: ${why}`);
+  /** Its handler was not begun, or may be begun again: another VM; else the client is told. */
+  onLinkEnded(why: string, isUnread: boolean): void {
+    const wasQueued = this.#state === QUEUED;
+    const isAnswered = this.#state === ANSWERING;
+    this.#why = why;
+    if (isAnswered || this.#moves === MOST_MOVES || this.#body?.rewind() === false) this.#failEnded();
+    else if (isUnread || wasQueued) this.#move();
+    else if (this.#route.app.repeatsIdempotent && isIdempotent(this.#exchange.request.method)) {
+      const { thread } = this.#route;
+      this.#state = DOUBTFUL;
+      thread.deadlines.set(this, DOUBT_MS);
+      thread.vms.ends.ask(this.#link!.address.id, this);
+    } else this.#failEnded();
+  }
+
+  onVmEnd(harmful: boolean): void {
+    if (harmful) this.#failEnded();
+    else this.#move();
+  }
+
+  #move(): void {
+    this.#unqueue(AT_VM);
+    this.#moves++;
+    this.#link = null;
+    this.#dispatch();
+  }
+
+  #failEnded(): void {
+    const { name } = this.#route.app;
+    this.#fail("vm_ended", `${this.#exchange.backend} of app "${name}" ended: ${this.#why}`);
   }
 
   // ---- from the client ----
 
   onClientDrain(): void {
-    this.#slow = false;
-    this.#took(0);
+    if (this.#streamed === null) return;
+    this.#route.thread.deadlines.set(this, this.#idleMs);
+    this.#streamed.drained();
   }
 
   onAborted(error: GatewayError): void {
@@ -367,15 +393,28 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 
   override onDeadline(): void {
-    const { app } = this.#route;
-    if (this.#waiting)
-      this.#fail("app_queue_timeout", `no VM of app "${app.name}" within ${app.queue.timeoutMs} ms`);
-    else if (this.#queued)
-      this.#fail("app_queue_timeout", `not begun by app "${app.name}" within ${app.queue.timeoutMs} ms`);
-    else if (this.#head === null)
-      this.#fail("app_timeout", `no response of app "${app.name}" within ${app.timeoutMs} ms`);
-    else if (this.#slow) this.#route.thread.deadlines.set(this, this.#idleMs);
-    else this.#fail("app_response_stalled", `nothing of the response within ${this.#idleMs} ms`);
+    const { app, thread } = this.#route;
+    const { timeoutMs } = app.queue;
+    switch (this.#state) {
+      case WAITING:
+        this.#pool.queue.timedOut();
+        this.#fail("app_queue_timeout", `no VM of app "${app.name}" within ${timeoutMs} ms`);
+        break;
+      case QUEUED:
+        this.#pool.queue.timedOut();
+        this.#fail("app_queue_timeout", `not begun by app "${app.name}" within ${timeoutMs} ms`);
+        break;
+      case DOUBTFUL:
+        this.#failEnded();
+        break;
+      case ANSWERING:
+        // A client that takes nothing has a deadline of its own.
+        if (this.#streamed?.slow === true) thread.deadlines.set(this, this.#idleMs);
+        else this.#fail("app_response_stalled", `nothing of the response within ${this.#idleMs} ms`);
+        break;
+      default:
+        this.#fail("app_timeout", `no response of app "${app.name}" within ${app.timeoutMs} ms`);
+    }
   }
 
   #fail(code: ErrorCode, message: string, stack = ""): void {
@@ -394,16 +433,19 @@ export class AppRun extends Timed implements Action, StreamUser {
   }
 
   #letGo(why: string): void {
-    if (this.#waiting) this.#route.pool.current.leave(this);
-    this.#waiting = false;
-    this.#route.thread.deadlines.remove(this);
+    const { thread } = this.#route;
     const link = this.#link;
+    if (this.#state === WAITING) this.#pool.leave(this);
+    if (this.#state === DOUBTFUL && link !== null) thread.vms.ends.leave(link.address.id, this);
+    this.#unqueue(OVER);
+    thread.deadlines.remove(this);
     this.#link = null;
     link?.abort(this.#stream, why);
   }
 
   /** The response is whole. */
   #close(): void {
+    this.#state = OVER;
     this.#route.thread.deadlines.remove(this);
     this.#link?.forget(this.#stream);
     this.#link = null;

@@ -6,19 +6,23 @@ import type { Socket } from "node:net";
 import type { Exchange } from "../../core/exchange.ts";
 import type { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
-import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
+import { FrameReader, type FrameSink, readNumber } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
-import { FrameType, MAX_WAITS } from "../../wire/frames.ts";
+import { FrameType, HEAD_ENDS, MAX_WAITS } from "../../wire/frames.ts";
 import { requestIdOf } from "../../wire/request-id.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { type Asker, askerOf } from "./asker.ts";
+import { EndingStream } from "./ending-stream.ts";
+import { readLastWords } from "./last-words.ts";
+import { LinkWatch } from "./link-watch.ts";
 
 /** An exchange on a stream. After `onLinkEnded` it hears nothing more. */
 export interface StreamUser {
   /** Any frame of its stream. The payload is valid during the call only. Returns what is wrong with it, or null. */
   onFrame(type: number, bytes: Buffer, start: number, end: number): string | null;
-  onLinkEnded(why: string): void;
+  /** `isUnread`: the VM has read nothing of the stream. */
+  onLinkEnded(why: string, isUnread: boolean): void;
   /** Of a client, or null. */
   readonly exchange: Exchange | null;
 }
@@ -36,7 +40,7 @@ export interface LinkSetting {
   readonly state: AppState;
   readonly streams: VmStreams;
   /**
-   * The link is gone, and its streams have been told. `lost`: it was not retired before. `fault`: what the VM sent that
+   * The link is gone, and its streams are told next. `lost`: it was not retired before. `fault`: what the VM sent that
    * no VM should, or null.
    */
   readonly onEnded: (link: VmLink, lost: boolean, fault: string | null) => void;
@@ -55,12 +59,14 @@ export class VmLink implements FrameSink {
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
   readonly #name = randomBytes(6).toString("hex");
+  readonly #watch: LinkWatch;
   readonly #users = new Map<number, StreamUser>();
   /** Streams that go on without a place at the VM. */
   readonly #placeless = new Set<number>();
-  #lastStream = -1;
   /** Exchanges that the VM may ask upstreams for also when they are over, by their streams. */
   readonly #held = new Map<number, Asker>();
+  /** The last one that was opened here. */
+  lastStream = -1;
   #lastOfVm = 0;
   #openedByVm = 0;
   #ended = false;
@@ -68,15 +74,19 @@ export class VmLink implements FrameSink {
   constructor(address: VmAddress, setting: LinkSetting) {
     this.address = address;
     this.#setting = setting;
-    const { readBuffer } = setting.thread;
-    this.#socket = connectSocket({ host: "", port: 0, socketPath: address.path }, null, readBuffer, {
-      receive: (chunk) => this.#receive(chunk),
+    const { thread } = setting;
+    const receive = (chunk: Buffer) => this.#receive(chunk);
+    this.#socket = connectSocket({ host: "", port: 0, socketPath: address.path }, null, thread.readBuffer, {
+      receive,
       failed: (bug) => this.#end(`a bug of the gateway: ${String(bug)}`),
     });
+    readLastWords(this.#socket, receive);
     this.#socket.on("error", (error) => this.#end(error.message));
     this.#socket.on("close", () => this.#end("the VM closed its link"));
     this.writer = new FrameWriter(this.#socket);
     this.writer.text(FrameType.name, 0, address.key + this.#name);
+    this.#watch = new LinkWatch(this, thread);
+    this.#watch.begin();
   }
 
   /** Exchanges under way. */
@@ -99,15 +109,28 @@ export class VmLink implements FrameSink {
     return this.#setting.state.tryAcquire(this.address.slot, this.#setting.thread.index, most);
   }
 
-  /** Begins a stream for who has a place. Returns its number. */
-  begin(user: StreamUser): number {
-    this.#lastStream += 2;
-    this.#users.set(this.#lastStream, user);
-    if (this.#lastStream >= LAST_STREAM) this.retire();
-    return this.#lastStream;
+  /** An exchange waits for an answer. */
+  get waits(): boolean {
+    return this.#users.size > this.#placeless.size;
   }
 
-  /** The stream is over; what still comes on it is left alone. */
+  /** Begins a stream for who has a place. Returns its number. */
+  begin(user: StreamUser): number {
+    this.lastStream += 2;
+    this.#users.set(this.lastStream, user);
+    if (!this.#watch.active) this.#watch.start();
+    if (this.lastStream >= LAST_STREAM) this.retire();
+    return this.lastStream;
+  }
+
+  /** The stream goes on, and does not count any more: it may go on for ever. */
+  givePlaceBack(stream: number): void {
+    if (!this.#users.has(stream) || this.#placeless.has(stream)) return;
+    this.#placeless.add(stream);
+    this.#setting.state.release(this.address.slot, this.#setting.thread.index);
+  }
+
+  /** The VM has said its last on the stream: nothing may come on it any more. */
   forget(stream: number): void {
     if (!this.#users.delete(stream)) return;
     if (stream % 2 === 0) this.#openedByVm--;
@@ -123,15 +146,21 @@ export class VmLink implements FrameSink {
 
   /** Another one hears of the stream from now on. Its place at the VM is given back. */
   handOver(stream: number, user: StreamUser): void {
+    this.givePlaceBack(stream);
     this.#users.set(stream, user);
-    this.#placeless.add(stream);
-    this.#setting.state.release(this.address.slot, this.#setting.thread.index);
+  }
+
+  /** This side has said its last, and the VM not yet: what it still sends is left alone. */
+  leave(stream: number): void {
+    if (!this.#users.has(stream)) return;
+    if (stream % 2 === 1) this.#users.set(stream, new EndingStream());
+    else this.forget(stream);
   }
 
   abort(stream: number, why: string): void {
     if (!this.#users.has(stream)) return;
     this.writer.text(FrameType.abort, stream, why);
-    this.forget(stream);
+    this.leave(stream);
   }
 
   /** Takes no more exchanges, and closes when the last one is over. */
@@ -149,9 +178,16 @@ export class VmLink implements FrameSink {
   onFrame(type: number, stream: number, bytes: Buffer, start: number, end: number): string | null {
     if (type === FrameType.hold) return this.#onHold(stream, bytes[start]!);
     const user = this.#users.get(stream);
-    if (user !== undefined) return user.onFrame(type, bytes, start, end);
-    if (stream === 0) return this.#onLinkFrame(type);
-    if (stream % 2 === 1) return stream <= this.#lastStream ? null : `stream ${stream} was never opened`;
+    if (user !== undefined) {
+      const fault = user.onFrame(type, bytes, start, end);
+      if (fault === null && stream % 2 === 1 && isLastWord(type, bytes, start)) this.forget(stream);
+      return fault;
+    }
+    if (stream === 0) return this.#onLinkFrame(type, bytes, start);
+    if (stream % 2 === 1) {
+      const what = stream <= this.lastStream ? "is over" : "was never opened";
+      return `a frame of type ${type} on stream ${stream}, which ${what}`;
+    }
     if (stream <= this.#lastOfVm) return null;
     if (type !== FrameType.head) return `a frame of type ${type} on stream ${stream}, which was never opened`;
     const { streams } = this.#setting;
@@ -164,7 +200,7 @@ export class VmLink implements FrameSink {
   }
 
   #onHold(stream: number, wanted: number): string | null {
-    if (stream % 2 === 0 || stream > this.#lastStream) return `stream ${stream} held, which is no exchange`;
+    if (stream % 2 === 0 || stream > this.lastStream) return `stream ${stream} held, which is no exchange`;
     if (wanted === 0) {
       this.#held.delete(stream);
       this.#endIfDone();
@@ -183,15 +219,15 @@ export class VmLink implements FrameSink {
     if (!this.open && this.#users.size === 0 && this.#held.size === 0) this.#end("retired");
   }
 
-  #onLinkFrame(type: number): string | null {
-    if (type === FrameType.drain) {
-      this.retire();
-      return null;
-    }
-    return `a frame of type ${type} on stream 0`;
+  #onLinkFrame(type: number, bytes: Buffer, start: number): string | null {
+    if (type === FrameType.pong) return this.#watch.onPong(readNumber(bytes, start));
+    if (type !== FrameType.drain) return `a frame of type ${type}, which is not for VMs to send`;
+    this.retire();
+    return null;
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#ended) return;
     const fault = this.#reader.feed(chunk);
     if (fault !== null) this.#end(fault, fault);
   }
@@ -203,9 +239,16 @@ export class VmLink implements FrameSink {
     this.open = false;
     this.#socket.destroy();
     this.#held.clear();
+    this.#watch.stop();
     const users = [...this.#users];
     for (const [stream] of users) this.forget(stream);
-    for (const [, user] of users) user.onLinkEnded(why);
     this.#setting.onEnded(this, lost, fault);
+    for (const [stream, user] of users) user.onLinkEnded(why, this.#watch.isUnread(stream));
   }
+}
+
+/** After it a VM sends nothing more on the stream of an exchange. */
+function isLastWord(type: number, bytes: Buffer, start: number): boolean {
+  if (type === FrameType.head) return (bytes[start]! & HEAD_ENDS) !== 0;
+  return type === FrameType.end || type === FrameType.abort;
 }

@@ -1,6 +1,7 @@
 // The VMs that run one version of an app, as one data thread sees them: chooses the least loaded one for an exchange.
 
 import type { AppSpec } from "../../config/snapshot.ts";
+import { AppQueueShare } from "../../core/shared/app-queue.ts";
 import { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { ThreadContext } from "../thread-context.ts";
@@ -19,10 +20,14 @@ export class VmPool {
   readonly #thread: ThreadContext;
   readonly #streams: AskedUpstreams;
   readonly #state: AppState;
+  /** What is told of the waits. */
+  readonly queue: AppQueueShare;
   /** Most exchanges at one VM, over all data threads. */
   readonly #most: number;
   /** Those that take new exchanges. */
   #links: VmLink[] = [];
+  /** VMs that serve as the control thread knows, and whose link is gone. A VM has one link to a data thread, once. */
+  readonly #lost = new Set<number>();
   #turn = 0;
   /** In the order in which they came. */
   readonly #waiters = new Set<VmWaiter>();
@@ -38,6 +43,7 @@ export class VmPool {
     this.#thread = thread;
     this.#streams = new AskedUpstreams(spec, thread);
     this.#state = new AppState(spec.shared, thread.threads);
+    this.queue = new AppQueueShare(spec.queueShared, thread.threads, thread.index);
     this.#most = spec.concurrency + spec.queue.size;
     this.#mostWaiters = spec.queue.size;
   }
@@ -60,7 +66,9 @@ export class VmPool {
   /** These VMs serve from now on; links to others end with the last of their exchanges. */
   serve(vms: readonly VmAddress[], down: string | null): void {
     this.down = down;
-    const links = vms.map((address) => {
+    for (const id of this.#lost) if (!vms.some((vm) => vm.id === id)) this.#lost.delete(id);
+    const reachable = vms.filter(({ id }) => !this.#lost.has(id));
+    const links = reachable.map((address) => {
       return this.#links.find((link) => link.address.id === address.id) ?? this.#connect(address);
     });
     const old = this.#links.filter((link) => !links.includes(link));
@@ -68,23 +76,23 @@ export class VmPool {
     for (const link of old) link.retire();
     if (links.length === 0 && down === null) return;
     const waiters = [...this.#waiters];
-    this.#waiters.clear();
+    for (const waiter of waiters) this.leave(waiter);
     for (const waiter of waiters) waiter.onVm();
   }
 
   /** Calls `onVm` when there is a VM. Returns false where too many wait already. */
   wait(waiter: VmWaiter): boolean {
-    if (this.#waiters.size >= this.#mostWaiters) return false;
+    if (!this.queue.tryWait(this.#mostWaiters)) return false;
     this.#waiters.add(waiter);
     return true;
   }
 
   leave(waiter: VmWaiter): void {
-    this.#waiters.delete(waiter);
+    if (this.#waiters.delete(waiter)) this.queue.endWait();
   }
 
-  /** A VM with a place for one more, which is taken; null where there is none. Never `not`. */
-  acquire(not: VmLink | null = null): VmLink | null {
+  /** A VM with a place for one more, which is taken; null where there is none. */
+  acquire(): VmLink | null {
     const links = this.#links;
     const first = this.#turn++;
     for (;;) {
@@ -92,7 +100,7 @@ export class VmPool {
       let least = this.#most;
       for (let i = 0; i < links.length; i++) {
         const link = links[(first + i) % links.length]!;
-        if (!link.open || link === not) continue;
+        if (!link.open) continue;
         const load = link.outstanding;
         if (load >= least) continue;
         best = link;
@@ -113,7 +121,9 @@ export class VmPool {
   }
 
   #ended(link: VmLink, lost: boolean, fault: string | null): void {
+    const { id } = link.address;
     this.#links = this.#links.filter((other) => other !== link);
-    if (lost || fault !== null) this.#thread.reporter.linkLost(link.address.id, fault);
+    if (lost) this.#lost.add(id);
+    if (lost || fault !== null) this.#thread.reporter.linkLost(id, fault);
   }
 }

@@ -4,6 +4,7 @@
 import type { AppSpec } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { ThreadContext } from "../thread-context.ts";
+import { VmEnds } from "./vm-ends.ts";
 import { VmPool } from "./vm-pool.ts";
 
 interface Serving {
@@ -12,6 +13,7 @@ interface Serving {
 }
 
 export class VmPools {
+  readonly ends = new VmEnds();
   readonly #thread: ThreadContext;
   readonly #pools = new Map<number, VmPool>();
   /** Said of pools that no snapshot has brought yet. */

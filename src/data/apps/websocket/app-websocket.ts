@@ -196,7 +196,7 @@ class AppWebSocket extends Timed implements StreamUser, PeerUser, OpenWebSocket 
     this.#link = null;
     this.#queue = [];
     this.#queuedBytes = 0;
-    link?.forget(this.#setting.stream);
+    link?.leave(this.#setting.stream);
     if (this.#gone) this.#setting.thread.deadlines.remove(this);
   }
 

@@ -1,0 +1,21 @@
+// A stream that the data thread is done with before the VM is: what still comes on it is left alone, up to the last word
+// of the VM. Until then it keeps its place there. Data threads.
+
+import { FrameType, MAX_PIECE_BYTES, RESPONSE_WINDOW_BYTES } from "../../wire/frames.ts";
+import type { StreamUser } from "./vm-link.ts";
+
+/** More than what may be under way of a body, or of messages. */
+const MOST_BYTES = 2 * RESPONSE_WINDOW_BYTES + MAX_PIECE_BYTES;
+
+export class EndingStream implements StreamUser {
+  readonly exchange = null;
+  #bytes = 0;
+
+  onFrame(type: number, _bytes: Buffer, start: number, end: number): string | null {
+    if (type !== FrameType.body && type !== FrameType.message) return null;
+    this.#bytes += end - start;
+    return this.#bytes > MOST_BYTES ? "more than there was credit for" : null;
+  }
+
+  onLinkEnded(): void {}
+}
