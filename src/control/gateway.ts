@@ -476,6 +476,8 @@ export class Gateway {
     this.#names?.stop();
     await this.#admin.close();
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    // What they had not given back at VMs, VMs do not wait for.
+    for (const { index } of this.#threads) this.#apps.forgetThread(index);
     await this.#apps.stop(graceMs);
   }
 }
