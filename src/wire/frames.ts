@@ -13,7 +13,7 @@ export const FrameType = {
   body: 2,
   /** The end of the body. Payload: trailers as `name: value CRLF` lines, or nothing. */
   end: 3,
-  /** The stream is over, whatever was under way. Payload: why, as text. */
+  /** The stream is over, whatever was under way. Payload: why, as text; of a VM: code LF message NUL stack, in UTF-8. */
   abort: 4,
   /** The other side may send so many more bytes of body (u32). */
   credit: 5,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -169,6 +170,28 @@ const MISUSES: ReadonlyArray<readonly [args: string[], code: number, said: strin
   [["check", "--watch"], 2, 'sluice: --watch is no option of "check"'],
   [["serve", entry, "--wotch"], 2, "sluice: Unknown option '--wotch'"],
 ];
+
+describe("the debugger with --watch", () => {
+  it("moves to the new version, to the same port", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as AddressInfo;
+    holder.close();
+    const file = writeApp("export default () => new Response('one');");
+    const gateway = await serve(file, "--watch", `--inspect=${port}`);
+    try {
+      const openings = () =>
+        gateway.log.filter(({ msg }) => msg.startsWith(`debugger listening on ws://127.0.0.1:${port}/`));
+      await gateway.logged(() => openings().length === 1);
+      writeFileSync(file, "export default () => new Response('two');");
+      await gateway.logged(() => openings().length === 2);
+      assert.equal(await get(gateway, "/"), "two");
+      assert.notEqual(openings()[0]!["vm"], openings()[1]!["vm"]);
+    } finally {
+      await gateway.stop();
+    }
+  });
+});
 
 describe("a command line that cannot be meant", () => {
   for (const [args, code, said] of MISUSES) {

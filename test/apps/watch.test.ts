@@ -195,7 +195,8 @@ export default () => new Response(["entry", text, json, name, aliased].join(" ")
       await wait(500);
       served.write("app.ts", answering("two"));
       await served.answers("two");
-      assert.equal(served.count(RELOADED), 1);
+      const line = await served.gateway.logged(({ msg }) => msg === RELOADED);
+      assert.equal(line["version"], 2);
     } finally {
       await served.stop();
     }
