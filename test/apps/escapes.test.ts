@@ -135,7 +135,7 @@ routing:
     ["locked", "open-inspector", /^refused: ERR_ACCESS_DENIED$/],
     ["reaching", "kill", /^refused: ESRCH$/],
     ["reaching", "debug-process", /^refused: ESRCH$/],
-    ["reaching", "proc-of-gateway", /^refused: ENOENT$/],
+    ["reaching", "proc-of-gateway", /^refused: (ENOENT|EACCES)$/],
     ["reaching", "write-file", /^refused: ERR_ACCESS_DENIED$/],
     ["reaching", "fetch", /^done: 401$/],
     ["reaching", "links", /^done: (closed after 0 bytes(; )?)+$/],

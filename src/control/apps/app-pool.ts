@@ -68,10 +68,9 @@ export class AppPool {
     this.#state = new AppState(shared, threads);
     this.#vms = new Array(slots).fill(null);
     this.spec = { ...plan.rules, pool: number, shared, queueShared: createAppQueue(threads) };
-    const { user } = setting.wrapping;
     const mapName = `app-${number}.mjs.map`;
-    this.#bundleFile = folder.write(`app-${number}.mjs`, mappedBy(bundle.code, mapName), user);
-    folder.write(mapName, bundle.map, user);
+    this.#bundleFile = folder.write(`app-${number}.mjs`, mappedBy(bundle.code, mapName));
+    folder.write(mapName, bundle.map);
     this.#instances = Array.from({ length: plan.instances }, () => {
       return new Instance({
         take: () => this.#take(),

@@ -42,7 +42,8 @@ export class Apps {
   readonly #isolations: Isolations;
   readonly #code: CodeWatch | null;
   readonly #watch = new VmWatch(() => this.#alive);
-  #folder: VmFolder | null = null;
+  /** By the id of the user whose VMs they are of; null for that of the gateway. */
+  readonly #folders = new Map<number | null, Promise<VmFolder>>();
   /** Those of the snapshot that serves, in the order of the file. */
   #pools: readonly AppPool[] = [];
   /** All whose VMs are not gone: old versions and drafts among them. */
@@ -76,7 +77,6 @@ export class Apps {
 
   /** Starts what is new; what stays goes on. Rejects with what is wrong, and then nothing has changed. */
   async draft(plans: readonly AppPlan[], code: CodeWanted): Promise<DraftedApps> {
-    if (plans.length > 0) this.#folder ??= await VmFolder.make();
     const drafts = await Promise.allSettled(plans.map((plan) => this.#poolFor(plan, code)));
     const pools = drafts.flatMap((draft) => (draft.status === "fulfilled" ? [draft.value] : []));
     const faults = drafts.flatMap((draft) => (draft.status === "rejected" ? [draft.reason] : []));
@@ -133,8 +133,21 @@ export class Apps {
     clearTimeout(timer);
     this.#watch.stop();
     this.#code?.stop();
-    this.#folder?.remove();
-    this.#folder = null;
+    for (const folder of await Promise.allSettled(this.#folders.values()))
+      if (folder.status === "fulfilled") folder.value.remove();
+    this.#folders.clear();
+  }
+
+  #folderOf(user: User | null): Promise<VmFolder> {
+    const key = user?.uid ?? null;
+    let folder = this.#folders.get(key);
+    if (folder === undefined) {
+      folder = VmFolder.make(user);
+      this.#folders.set(key, folder);
+      // The next reload tries again.
+      folder.catch(() => this.#folders.delete(key));
+    }
+    return folder;
   }
 
   async #gone(pool: AppPool, gone: Promise<void>): Promise<void> {
@@ -154,12 +167,13 @@ export class Apps {
       same.bundle = { ...same.bundle, inputs: built.inputs };
       return same;
     }
+    const wrapping = this.#isolations.wrappingFor(plan);
     const pool = new AppPool({
       number: this.#nextPool++,
       plan,
       bundle: built,
-      folder: this.#folder!,
-      wrapping: this.#isolations.wrappingFor(plan),
+      folder: await this.#folderOf(wrapping.user),
+      wrapping,
       threads,
       log,
       outcomes: this.#outcomesOf(plan.rules.name),
@@ -174,6 +188,10 @@ export class Apps {
       await this.#gone(pool, pool.stop("its app cannot be started"));
       throw cannotStart(plan.rules.name, error, built);
     }
+    const { name } = plan.rules;
+    const { isolation } = wrapping;
+    const level = plan.isolation === "auto" && isolation !== "namespaces" ? "warn" : "info";
+    log[level]({ app: name, isolation }, `app "${name}" is ready, in isolation "${isolation}"`);
     return pool;
   }
 }

@@ -20,17 +20,10 @@ export interface User {
   readonly gid: number;
 }
 
-/** Everything but what is asked for is out of sight: other processes, and every network interface. */
-const NAMESPACES = [
-  "unshare",
-  "--user",
-  "--map-current-user",
-  "--pid",
-  "--mount-proc",
-  "--ipc",
-  "--fork",
-  "--kill-child",
-];
+/** Everything but what is asked for is out of reach: other processes, and every network interface. */
+const NAMESPACES = ["unshare", "--user", "--map-current-user", "--pid", "--ipc", "--fork", "--kill-child"];
+/** A /proc without other processes. Where parts of /proc are hidden (by systemd, by Docker), the kernel allows none. */
+const OWN_PROC = "--mount-proc";
 /** Root of its own namespace has all capabilities there, which are of use to attackers of the kernel only. */
 const NO_CAPABILITIES = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--"];
 /** A VM goes when the gateway goes, also one that is in an endless loop. */
@@ -56,16 +49,19 @@ export class Isolations {
     const user = isRoot ? this.#runAs : null;
     const dying = this.#canRun(WITH_ITS_PARENT) ? WITH_ITS_PARENT : [];
     const net = permissions.net ? [] : ["--net"];
-    const namespaces = [...dying, ...NAMESPACES, ...net, "--", ...NO_CAPABILITIES];
     const mayBe = (wanted: AppPlan["isolation"]) => isolation === "auto" || isolation === wanted;
-    if (mayBe("namespaces") && this.#canRun(namespaces))
-      return { isolation: "namespaces", prefix: namespaces, user };
-    if (mayBe("user") && process.geteuid?.() === 0) return { isolation: "user", prefix: dying, user: NOBODY };
-    if (isolation === "auto" || isolation === "none") return { isolation: "none", prefix: dying, user: null };
+    for (const proc of mayBe("namespaces") ? [[OWN_PROC], []] : []) {
+      const prefix = [...dying, ...NAMESPACES, ...proc, ...net, "--", ...NO_CAPABILITIES];
+      if (this.#canRun(prefix)) return { isolation: "namespaces", prefix, user };
+    }
+    // A gateway that gives root up could not start the next VM as somebody else.
+    if (mayBe("user") && isRoot && this.#runAs === null)
+      return { isolation: "user", prefix: dying, user: NOBODY };
+    if (isolation === "auto" || isolation === "none") return { isolation: "none", prefix: dying, user };
     const why =
       isolation === "namespaces"
         ? `"${NAMESPACES[0]}" cannot make them on this system`
-        : "only root can start a process as another user";
+        : "only a gateway that stays root (without server.run_as) can start processes as another user";
     throw new IsolationError(`Cannot keep app "${rules.name}" in isolation "${isolation}": ${why}`);
   }
 

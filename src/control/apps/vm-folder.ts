@@ -1,5 +1,5 @@
-// The folder of a gateway's VMs: the program that they run, the bundles of their apps, the sockets of their links. Nobody
-// else may look into it. Control thread.
+// The folder of a gateway's VMs that run as one user: the program that they run, the bundles of their apps, the sockets of
+// their links. Nobody else may look into it. Control thread.
 
 import { randomBytes } from "node:crypto";
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,31 +10,35 @@ import { bundle } from "./bundler.ts";
 import type { User } from "./isolation.ts";
 
 const ENTRY = fileURLToPath(new URL(`../../vm/entry${import.meta.url.slice(-3)}`, import.meta.url));
+const PROGRAM = "vm.mjs";
 
 export class VmFolder {
   readonly path: string;
   /** What VMs run. */
   readonly program: string;
 
-  static async make(): Promise<VmFolder> {
+  readonly #user: User | null;
+
+  /** Null is the user of the gateway. */
+  static async make(user: User | null): Promise<VmFolder> {
     const { code } = await bundle(ENTRY);
-    const folder = new VmFolder(mkdtempSync(join(tmpdir(), "sluice-vms-")));
-    writeFileSync(folder.program, code, { mode: 0o600 });
+    const folder = new VmFolder(mkdtempSync(join(tmpdir(), "sluice-vms-")), user);
+    folder.#give(folder.path);
+    folder.write(PROGRAM, code);
     return folder;
   }
 
-  private constructor(path: string) {
+  private constructor(path: string, user: User | null) {
     this.path = path;
-    this.program = join(path, "vm.mjs");
+    this.program = join(path, PROGRAM);
+    this.#user = user;
   }
 
-  /** Writes a file that VMs of that user may read. */
-  write(name: string, bytes: Uint8Array, user: User | null): string {
+  /** Writes a file that the VMs may read. */
+  write(name: string, bytes: Uint8Array): string {
     const path = join(this.path, name);
     writeFileSync(path, bytes, { mode: 0o600 });
-    if (user !== null) {
-      for (const own of [this.path, this.program, path]) chownSync(own, user.uid, user.gid);
-    }
+    this.#give(path);
     return path;
   }
 
@@ -49,5 +53,9 @@ export class VmFolder {
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+
+  #give(path: string): void {
+    if (this.#user !== null) chownSync(path, this.#user.uid, this.#user.gid);
   }
 }
