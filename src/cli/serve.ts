@@ -1,7 +1,7 @@
 // `sluice serve FILE`: one handler behind a gateway, without a configuration. Runs in the CLI.
 
 import { statSync } from "node:fs";
-import { basename, extname, relative } from "node:path";
+import { basename, extname } from "node:path";
 import { type LoadResult, loadConfigText } from "../config/load.ts";
 import { readFault } from "../config/pem-files.ts";
 import { quote } from "../config/problem.ts";
@@ -119,6 +119,5 @@ function withDebugger(loaded: LoadResult, inspect: { host: string; port: number 
 }
 
 function banner({ entry, watch }: ServeArguments, address: string): string {
-  const what = relative(".", entry);
-  return `\n  ${what} answers at ${address}/${watch ? ", anew with every change of its code" : ""}. Ctrl-C stops.\n\n`;
+  return `\n  ${entry} answers at ${address}/${watch ? ", anew with every change of its code" : ""}. Ctrl-C stops.\n\n`;
 }

@@ -120,7 +120,7 @@ const FAULTS: ReadonlyArray<readonly [what: string, files: Record<string, string
     { "app.ts": "export default () => {\n  return new Respons e();\n};\n" },
     [
       /Cannot build ".*\/app\.ts":\n.*ERROR.*Expected ";" but found "e"/,
-      /\/app\.ts:2:21:\n +2 │ +return new Respons e/,
+      /\n {4}\/\S+\/app\.ts:2:21:\n +2 │ +return new Respons e/,
     ],
   ],
   [

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type BuildFailure, build, formatMessages } from "esbuild";
+import { type BuildFailure, build, formatMessages, type Message, type Note } from "esbuild";
 import { type ReadFile, stampOf } from "../../config/pem-files.ts";
 import { PLACES, sources } from "./bundle-sources.ts";
 import { CodeError } from "./code-error.ts";
@@ -48,12 +48,19 @@ export async function bundle(entry: string): Promise<Bundle> {
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;
-    const messages = await formatMessages(errors, { kind: "error", color: false });
+    const messages = await formatMessages(errors.map(withWholePath), { kind: "error", color: false });
     throw new CodeError(`Cannot build "${entry}":\n${messages.join("\n").trimEnd()}`, [
       ...inputs.values(),
       ...placesOfMissing(errors),
     ]);
   }
+}
+
+/** esbuild names files from its working directory, which is the root. */
+function withWholePath<Part extends Note>(part: Part): Part {
+  const { location } = part;
+  const notes = "notes" in part ? { notes: (part as unknown as Message).notes.map(withWholePath) } : {};
+  return { ...part, ...notes, location: location && { ...location, file: `/${location.file}` } };
 }
 
 /** The entry, and files that say how the others are read: as they are, or are not there. */
