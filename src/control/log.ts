@@ -12,7 +12,12 @@ interface LineTaker {
 }
 
 export function createLog(stream: NodeJS.WriteStream | LineTaker = process.stderr): Log {
-  const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } };
+  const options = {
+    level: "debug",
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: levelName },
+  };
   return pino(
     options,
     stream.isTTY ? { write: (line: string) => stream.write(textOf(line, stream)) } : stream,

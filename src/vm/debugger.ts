@@ -10,7 +10,7 @@ export async function openDebugger(
   post: (message: FromVm) => void,
 ): Promise<void> {
   const { open, url } = await import("node:inspector");
-  const say = (level: "info" | "warn", message: string) => post({ type: "log", level, message, fields: {} });
+  const say = (level: "info" | "warn", message: string) => post({ type: "log", level, message, request: "" });
   const tryIt = (isFirst: boolean) => {
     open(port, host);
     const address = url();

@@ -19,6 +19,7 @@ import { lengthOf, saidLength, withLength } from "./http/known-length.ts";
 import { requestOf } from "./http/request-of.ts";
 import type { RequestSource } from "./http/request-source.ts";
 import { partsOf, type ResponseParts } from "./http/response-parts.ts";
+import { InContext } from "./in-context.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody } from "./response-body.ts";
 import type { Turn } from "./turns.ts";
@@ -84,7 +85,9 @@ export class Served implements LinkUser, Turn, RequestSource {
 
   run(): void {
     this.#running = true;
-    const { fetch, envFor } = this.link.turns.app;
+    const { fetch, envFor, requests } = this.link.turns.app;
+    // It holds until the next one is begun: what waits has the context that it began to wait in.
+    if (requests !== null) requests.enterWith(this);
     let result: unknown;
     try {
       result = fetch(this.#request(), envFor(this), new Context(this));
@@ -209,9 +212,10 @@ export class Served implements LinkUser, Turn, RequestSource {
   /** Piece by piece, at the pace of the client. */
   #sendPieces(head: string, body: ReadableStream<Uint8Array> | Uint8Array): void {
     this.link.writer.head(this.stream, head, null, false);
-    this.#release();
     this.#sending = new ResponseBody(body, this);
+    // Before another turn begins, so that the app makes its pieces in the name of this request.
     this.#sending.start();
+    this.#release();
   }
 
   /** A body that is at hand: a short one goes with its head. */
@@ -236,10 +240,11 @@ export class Served implements LinkUser, Turn, RequestSource {
       return;
     }
     const link = this.link;
-    const client = new LinkClient(link, this.stream, half.other, link.turns.app.webSocketQueueBytes);
+    const { webSocketQueueBytes, requests } = link.turns.app;
+    const client = new LinkClient(link, this.stream, half.other, webSocketQueueBytes);
     link.writer.head(this.stream, head, null, false);
     this.#over = true;
-    link.handOver(this.stream, client);
+    link.handOver(this.stream, requests === null ? client : new InContext(client));
     half.give(client);
     this.#release();
   }
@@ -274,7 +279,7 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.body?.fail(error);
     this.#sending?.cancel(error);
     this.#reason = error;
-    this.#abort?.abort(error);
+    this.#abortSignal(error);
     if (this.link.turns.giveUp(this) || !this.#running) return;
     this.#abandoned = true;
     this.link.turns.work.abandoned++;
@@ -285,6 +290,14 @@ export class Served implements LinkUser, Turn, RequestSource {
     if (!this.#abandoned) return;
     this.#abandoned = false;
     this.link.turns.work.abandoned--;
+  }
+
+  /** Whoever hears of it does so as in the handler. */
+  #abortSignal(reason: DOMException): void {
+    const { requests } = this.link.turns.app;
+    if (this.#abort === null) return;
+    if (requests === null) this.#abort.abort(reason);
+    else requests.run(this, () => this.#abort?.abort(reason));
   }
 
   /** Its turn is over: the next one begins. */

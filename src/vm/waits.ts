@@ -36,7 +36,7 @@ export class Waits {
       () => this.#end(wait),
       (error: unknown) => {
         this.#end(wait);
-        log("error", `a promise of ctx.waitUntil was rejected: ${textOf(error)}`, { request });
+        log("error", `a promise of ctx.waitUntil was rejected: ${textOf(error)}`, request);
       },
     );
   }
@@ -46,7 +46,7 @@ export class Waits {
     for (const wait of this.#pending) {
       if (wait.until > now) return;
       this.#end(wait);
-      log("warn", `a promise of ctx.waitUntil was given up after ${MOST_MS} ms`, { request: wait.request });
+      log("warn", `a promise of ctx.waitUntil was given up after ${MOST_MS} ms`, wait.request);
     }
   }
 

@@ -18,6 +18,8 @@ export interface VmStart {
   readonly inspect: { readonly host: string; readonly port: number } | null;
   /** Names of those that the app may ask. */
   readonly upstreams: readonly string[];
+  /** The code says something: lines of the log are to have the id of their request. */
+  readonly logs: boolean;
 }
 
 export type ToVm =
@@ -42,12 +44,16 @@ export type FromVm =
       readonly numbers: VmNumbers | null;
     }
   | { readonly type: "drained" }
-  | {
-      readonly type: "log";
-      readonly level: "debug" | "info" | "warn" | "error";
-      readonly message: string;
-      readonly fields: Readonly<Record<string, string | number>>;
-    };
+  | LogFromVm;
+
+/** A line for the gateway's log. */
+export interface LogFromVm {
+  readonly type: "log";
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  /** Id of the request, or empty. */
+  readonly request: string;
+}
 
 /** What a VM tells of itself. */
 export interface VmNumbers {

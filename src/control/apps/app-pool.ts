@@ -219,11 +219,13 @@ export class AppPool {
       bundle: this.#bundleFile,
       socketPath: folder.socketPath(),
       wrapping: this.#setting.wrapping,
-      onLog: ({ level, message, fields }) =>
-        log[level === "debug" ? "info" : level](
-          { app: plan.rules.name, vm: vm.address.id, ...fields },
-          message,
-        ),
+      logs: this.bundle.logs,
+      onLine: ({ level, message, request, output }) => {
+        const fields: Record<string, string | number> = { app: plan.rules.name, vm: vm.address.id };
+        if (request !== "") fields["request"] = request;
+        if (output !== null) fields["output"] = output;
+        log[level](fields, message);
+      },
       onDrained: () => this.letGo(vm),
       onExit: () => this.#exited(vm),
     });

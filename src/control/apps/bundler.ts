@@ -15,6 +15,8 @@ export interface Bundle {
   /** JavaScript, a module. */
   readonly code: Uint8Array;
   readonly map: Uint8Array;
+  /** It has calls of `console`, as far as one can see. */
+  readonly logs: boolean;
   /** What it was made of, each as it was before it was read: absolute paths. */
   readonly inputs: readonly ReadFile[];
 }
@@ -44,7 +46,8 @@ export async function bundle(entry: string): Promise<Bundle> {
     const code = outputFiles.find(({ path }) => path.endsWith(".mjs"))!.contents;
     const map = outputFiles.find(({ path }) => path.endsWith(".map"))!.contents;
     const id = createHash("sha256").update(code).update(map).digest("hex").slice(0, 16);
-    return { id, code, map, inputs: [...inputs.values()] };
+    const logs = Buffer.from(code.buffer, code.byteOffset, code.byteLength).includes("console");
+    return { id, code, map, logs, inputs: [...inputs.values()] };
   } catch (error) {
     const { errors } = error as BuildFailure;
     if (errors === undefined) throw error;

@@ -3,6 +3,9 @@
 import { z } from "zod";
 import type { FromVm } from "../../wire/vm.ts";
 
+/** Longer than any id of a request. */
+const MOST_ID = 64;
+
 const count = z.number().nonnegative();
 
 const numbers = z.strictObject({
@@ -32,7 +35,7 @@ const message = z.discriminatedUnion("type", [
     type: z.literal("log"),
     level: z.enum(["debug", "info", "warn", "error"]),
     message: z.string(),
-    fields: z.record(z.string(), z.union([z.string(), z.number()])),
+    request: z.string().max(MOST_ID),
   }),
 ]);
 

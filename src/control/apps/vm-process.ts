@@ -9,13 +9,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { pathToFileURL } from "node:url";
 import type { AppPlan } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
-import type { FromVm, ToVm, VmNumbers } from "../../wire/vm.ts";
+import type { ToVm, VmNumbers } from "../../wire/vm.ts";
 import { readFromVm } from "./from-vm.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Wrapping } from "./isolation.ts";
 import { type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
 import { Resident } from "./resident.ts";
 import { vmFlags } from "./vm-flags.ts";
+import { type VmLine, VmOutput } from "./vm-output.ts";
 
 export interface VmSetting {
   readonly id: number;
@@ -26,7 +27,9 @@ export interface VmSetting {
   readonly bundle: string;
   readonly socketPath: string;
   readonly wrapping: Wrapping;
-  readonly onLog: (message: Extract<FromVm, { type: "log" }>) => void;
+  /** The app has calls of `console`. */
+  readonly logs: boolean;
+  readonly onLine: (line: VmLine) => void;
   /** It has nothing left to do, after `drain`. */
   readonly onDrained: () => void;
   /** The process is gone; how it ended is told by `ended` a little later. */
@@ -51,7 +54,6 @@ const START_TIMEOUT_MS = 30_000;
 const OUTPUT_TIMEOUT_MS = 100;
 /** One that was told to end, or left the gateway, has so long for its last words. */
 const LEAVE_TIMEOUT_MS = 1000;
-const OUTPUT_CHARACTERS = 4096;
 
 export class VmProcess {
   readonly address: VmAddress;
@@ -77,12 +79,13 @@ export class VmProcess {
   readonly #handing = new Set<Socket>();
   #resident: Resident | null = null;
   #verdict: Verdict | null = null;
-  #output = "";
+  readonly #output: VmOutput;
   #onReady: ((failure: string | null) => void) | null = null;
 
   constructor(setting: VmSetting) {
     const { id, slot, socketPath, plan, program, bundle } = setting;
     this.#setting = setting;
+    this.#output = new VmOutput(setting.onLine);
     this.address = { id, slot, path: socketPath, key: randomBytes(16).toString("hex") };
     const { prefix, user } = setting.wrapping;
     const flags = vmFlags(plan, [program, bundle, `${bundle}.map`]);
@@ -96,12 +99,8 @@ export class VmProcess {
     this.#child = child;
     this.#links = createServer({ pauseOnConnect: true }, (socket) => this.#hand(socket));
     // Where it could not be started at all, there are none.
-    for (const output of [child.stdout, child.stderr]) {
-      output?.setEncoding("utf8");
-      output?.on("data", (text: string) => {
-        this.#output = (this.#output + text).slice(-OUTPUT_CHARACTERS);
-      });
-    }
+    for (const name of ["stdout", "stderr"] as const)
+      child[name]?.on("data", (chunk: Buffer) => this.#output.add(name, chunk));
     child.on("message", (message) => this.#receive(message));
     child.on("disconnect", () => this.#endSoon("it closed its channel to the gateway"));
     this.ended = this.#end();
@@ -130,6 +129,7 @@ export class VmProcess {
       env: plan.env,
       inspect: plan.inspect,
       upstreams: plan.rules.upstreams,
+      logs: this.#setting.logs,
     });
     const late = setTimeout(() => {
       this.kill({ outcome: "hung", why: `it was not ready within ${START_TIMEOUT_MS / 1000} s` });
@@ -208,7 +208,7 @@ export class VmProcess {
         this.#setting.onDrained();
         break;
       case "log":
-        this.#setting.onLog(message);
+        this.#output.say(message);
         break;
       default:
         this.kill({ outcome: "crashed", why: "it sent the gateway what no VM should" });
@@ -248,11 +248,13 @@ export class VmProcess {
       await Promise.race([closed, late]);
       clearTimeout(timer);
     }
+    this.#output.end();
+    const output = this.#output.last;
     return {
-      outcome: outcomeOf({ exitCode, signal, output: this.#output }, this.#verdict),
+      outcome: outcomeOf({ exitCode, signal, output }, this.#verdict),
       why: failure?.message ?? this.#verdict?.why ?? "",
       exit: signal ?? `exit code ${exitCode}`,
-      output: this.#output,
+      output,
     };
   }
 
