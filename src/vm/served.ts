@@ -25,7 +25,7 @@ import { ResponseBody } from "./response-body.ts";
 import type { Turn } from "./turns.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import { LinkClient } from "./websocket/link-client.ts";
-import { freshHalf } from "./websocket/web-socket.ts";
+import { freshHalf, loseWebSocket } from "./websocket/web-socket.ts";
 
 /** For what the head of a response may get beside what the app gives it: its length, and the empty line. */
 const HEAD_RESERVE_BYTES = 64;
@@ -176,6 +176,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   #answer(response: unknown): void {
     if (this.#over) {
       this.#returnedLate();
+      if (response instanceof Response) loseWebSocket(response);
       return;
     }
     if (!(response instanceof Response)) {

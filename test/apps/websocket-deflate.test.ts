@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { frameOf, open, RawWebSocket } from "./websocket-client.ts";
 import { SocketGateway } from "./websocket-seen.ts";
 
@@ -13,7 +14,7 @@ const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
 
 /** What of a message goes into its frame. */
 function deflated(message: Buffer | string): Buffer {
-  const bytes = deflateRawSync(message, { finishFlush: 2 });
+  const bytes = deflateRawSync(message, { finishFlush: constants.Z_SYNC_FLUSH });
   return bytes.subarray(0, bytes.length - TAIL.length);
 }
 
@@ -49,7 +50,7 @@ describe("a compressed WebSocket of an app", { timeout: 60_000 }, () => {
     const long = await client.next();
     assert.ok(long.payload.length < 100);
     assert.equal(
-      String(inflateRawSync(Buffer.concat([long.payload, TAIL]), { finishFlush: 2 })),
+      String(inflateRawSync(Buffer.concat([long.payload, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH })),
       "x".repeat(10_000),
     );
     assert.equal(String((await client.next()).payload), "short");
@@ -76,6 +77,19 @@ describe("a compressed WebSocket of an app", { timeout: 60_000 }, () => {
     client.send(frameOf(2, deflated(Buffer.alloc(100_000_000)), COMPRESSED));
     assert.equal(await client.closeCode(), 1009);
     assert.equal((await sockets.noted("close", "bomb"))["code"], 1009);
+  });
+
+  it("does not inflate more than a message may have", async () => {
+    const peakMb = () =>
+      Number(
+        /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${sockets.gateway.process.pid}/status`, "utf8"))?.[1],
+      ) / 1024;
+    const client = await RawWebSocket.open(sockets.port, "/note?id=huge", OFFER);
+    const before = peakMb();
+    const block = deflateRawSync(Buffer.alloc(1_048_576), { finishFlush: constants.Z_FULL_FLUSH });
+    client.send(frameOf(2, Buffer.concat(new Array<Buffer>(600).fill(block)), COMPRESSED));
+    assert.equal(await client.closeCode(), 1009);
+    assert.ok(peakMb() - before < 300, `${before} MB, then ${peakMb()} MB`);
   });
 
   it("is closed with 1007 for what cannot be inflated", async () => {

@@ -4,12 +4,12 @@ import type { ServerWebSocket as Socket } from "../../src/vm/api/web-socket.ts";
 
 const seen: object[] = [];
 const late = new Map<string, Socket>();
+const slow = new Map<string, (value: unknown) => void>();
 let used: Socket | null = null;
 
-const WAYS: Record<
-  string,
-  (server: Socket, id: string, client: Socket) => ResponseInit | Response | undefined
-> = {
+type Answered = ResponseInit | Response | undefined;
+
+const WAYS: Record<string, (server: Socket, id: string, client: Socket) => Answered | Promise<Answered>> = {
   "/echo": echo,
   "/unasked": echo,
   "/greet"(server) {
@@ -71,6 +71,13 @@ const WAYS: Record<
     late.set(id, server);
     return undefined;
   },
+  async "/slow"(server, id) {
+    server.accept();
+    note(server, id);
+    seen.push({ id, type: "begun" });
+    await new Promise((resolve) => slow.set(id, resolve));
+    return undefined;
+  },
   "/throw"(server) {
     server.accept();
     server.onmessage = ({ data }) => {
@@ -90,6 +97,18 @@ const WAYS: Record<
       for (let i = 0; i < count; i++) server.send(new Uint8Array(bytes).fill(i));
       seen.push({ id, type: "sent", buffered: server.bufferedAmount });
     };
+    return undefined;
+  },
+  "/pour"(server, id) {
+    server.accept();
+    const poured = { id, type: "poured", count: 0 };
+    seen.push(poured);
+    const pour = (): void => {
+      for (; poured.count < 3000 && server.bufferedAmount === 0; poured.count++)
+        server.send(new Uint8Array(10_000).fill(poured.count));
+      if (poured.count < 3000) setTimeout(pour, 1);
+    };
+    server.onmessage = pour;
     return undefined;
   },
   "/block"(server) {
@@ -149,7 +168,7 @@ const WAYS: Record<
 };
 
 export default {
-  fetch(request: Request): Response {
+  async fetch(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const id = searchParams.get("id") ?? "";
     if (pathname === "/seen") return Response.json(seen.filter((one) => !("id" in one) || one.id === id));
@@ -159,13 +178,17 @@ export default {
       echo(server);
       return new Response("accepted");
     }
+    if (pathname === "/go-on") {
+      slow.get(id)?.(null);
+      return new Response("gone on");
+    }
     const pair = new WebSocketPair();
     const [client, server] = Object.values(pair);
     if (pair[0] !== client || [...pair][1] !== server) throw new Error("a pair is not what it was");
     const upgrade = request.headers.get("upgrade");
     if (upgrade !== "websocket" && !["/unasked", "/local"].includes(pathname))
       return new Response(`upgrade is ${upgrade}`, { status: 400 });
-    const init = WAYS[pathname]!(server, id, client);
+    const init = await WAYS[pathname]!(server, id, client);
     return init instanceof Response ? init : answer(client, init);
   },
 };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { WebSocket } from "ws";
 import { TestGateway } from "../support/gateway.ts";
 import { open, refused, webSocketApp } from "./websocket-client.ts";
 
@@ -154,6 +155,17 @@ describe("a WebSocket of an app", { timeout: 60_000 }, () => {
       (await seen("gone")).filter(({ type }) => type === "error"),
       [],
     );
+  });
+
+  it("tells the handler of a client that went away before the response", async () => {
+    const client = new WebSocket(`ws://127.0.0.1:${gateway.port}/slow?id=early`);
+    client.on("error", () => {});
+    await noted("begun", "early");
+    client.terminate();
+    await gateway.logged((line) => String(line["path"]).startsWith("/slow") && line["status"] === 499);
+    await fetch(`http://127.0.0.1:${gateway.port}/go-on?id=early`);
+    const { code, wasClean } = await noted("close", "early");
+    assert.deepEqual({ code, wasClean }, { code: 1006, wasClean: false });
   });
 
   for (const [args, code, reason] of [

@@ -98,13 +98,6 @@ export const APP_WEBSOCKET_MUTATIONS: readonly Mutation[] = [
     tests: LIMITS,
   },
   {
-    name: "WebSockets: nothing behind a close frame is heard",
-    file: peer,
-    find: "this.#state = ENDED;\n    this.#input.end();\n    if (this.#closeSent)",
-    replace: "this.#input.end();\n    if (this.#closeSent)",
-    tests: FRAMES,
-  },
-  {
     name: "WebSockets: compressed input is read no further than it is taken",
     file: input,
     find: "this.#receiver.write(chunk.subarray(0, DEFLATED_PIECE_BYTES), this.#pieceRead);",
@@ -298,6 +291,13 @@ export const APP_WEBSOCKET_MUTATIONS: readonly Mutation[] = [
     file: api,
     find: "if (half.isFresh) return half;",
     replace: "if (!half.isAccepted) return half;",
+    tests: WEBSOCKET,
+  },
+  {
+    name: "WebSockets: a handler hears of a client that was gone before its response",
+    file: "src/vm/served.ts",
+    find: "if (response instanceof Response) loseWebSocket(response);",
+    replace: "",
     tests: WEBSOCKET,
   },
   {

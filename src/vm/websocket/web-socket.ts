@@ -9,6 +9,7 @@ type Listener = EventListener | EventListenerObject;
 const guards = new WeakMap<object, EventListener>();
 
 const NO_CODE = 1005;
+const NO_CLOSE_FRAME = 1006;
 
 /** What apps cannot get at; null for what is no half of a pair. */
 let halfOf: (value: object) => Half | null;
@@ -126,6 +127,18 @@ export function freshHalf(webSocket: object): Half | string {
   return half.isAccepted
     ? "the webSocket of the response was accepted by the app: expected the other half of the pair"
     : "the webSocket of the response was in another response already";
+}
+
+/** The client of a response is gone before it got it: the app's half of its WebSocket, if any, hears of that. */
+export function loseWebSocket({ webSocket }: Response & { readonly webSocket?: object | null }): void {
+  const half = webSocket === null || webSocket === undefined ? null : halfOf(webSocket);
+  if (half?.isFresh !== true) return;
+  half.other.receiveSoon({
+    code: NO_CLOSE_FRAME,
+    reason: "the client went away",
+    wasClean: false,
+    error: null,
+  });
 }
 
 function guarded(listener: Listener): EventListener {
