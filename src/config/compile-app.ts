@@ -30,6 +30,7 @@ export function compileApp(name: string, app: AppConfig, files: PemFiles): AppPl
     instances: app.instances,
     memoryBytes: app.memory,
     hangTimeoutMs: app.hang_timeout ?? app.timeout,
+    startTimeoutMs: app.start_timeout,
     env: { ...app.env, ...secretsOf(app, files) },
     permissions: {
       net: permissions.net,

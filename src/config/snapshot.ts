@@ -82,6 +82,7 @@ export interface AppPlan {
   readonly instances: number;
   readonly memoryBytes: number;
   readonly hangTimeoutMs: number;
+  readonly startTimeoutMs: number;
   /** Secrets among them. */
   readonly env: Readonly<Record<string, string>>;
   readonly permissions: AppPermissions;

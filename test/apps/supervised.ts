@@ -89,9 +89,14 @@ export class Supervised {
   readonly #admin: string;
 
   /** `app` is the inside of the app's section, as YAML flow. */
-  static async start(app = "", server = ""): Promise<Supervised> {
-    const entry = writeApp(codeOf("one"));
-    const gateway = await TestGateway.start(configOf(entry, app), { server });
+  static async start(
+    app = "",
+    server = "",
+    code = codeOf("one"),
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<Supervised> {
+    const entry = writeApp(code);
+    const gateway = await TestGateway.start(configOf(entry, app), { server, env });
     const { msg } = await gateway.logged((line) => line.msg.startsWith("admin API on "));
     return new Supervised(gateway, entry, msg.slice("admin API on ".length));
   }

@@ -186,6 +186,7 @@ const APP: Omit<AppPlan, "entry"> = {
   instances: 3,
   memoryBytes: 67_108_864,
   hangTimeoutMs: 3_000,
+  startTimeoutMs: 12_000,
   env: { GREETING: "hi", KEY: "bob:$2y$05$abcdefghijklmnopqrstuuJ1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq1Vq" },
   permissions: {
     net: true,

@@ -41,6 +41,7 @@ export const app = z
     hang_timeout: duration("above 0")
       .optional()
       .describe("A VM that does not answer for so long is killed. Without it, as `timeout`."),
+    start_timeout: duration("above 0").prefault("30s").describe("A VM must have loaded the app within this."),
     concurrency: wholeNumber(1, 100_000).prefault(100).describe("Handlers that one VM runs at a time."),
     queue: z
       .strictObject({

@@ -161,6 +161,14 @@ export class AppPool {
     await this.#gone();
   }
 
+  /** Ends those that have not answered for so long. */
+  stopSilent(why: string, ms: number): void {
+    const now = performance.now();
+    for (const vm of this.vms)
+      if (vm.heartbeat.silentMs(now) >= ms)
+        vm.kill({ outcome: "replaced", why: `${why}, and it did not answer` });
+  }
+
   forgetThread(index: number): void {
     this.#state.forgetThread(index);
     new AppQueueShare(this.spec.queueShared, this.#setting.threads, index).forget();

@@ -37,6 +37,9 @@ export interface AppsSetting {
   readonly onCode: (() => void) | null;
 }
 
+/** When the gateway stops, one that does not answer is not waited for any longer. */
+const LAST_WORD_MS = 2000;
+
 export class Apps {
   readonly #setting: AppsSetting;
   readonly #isolations: Isolations;
@@ -122,15 +125,22 @@ export class Apps {
     }
   }
 
-  /** No data thread is left: VMs have so long to finish what goes on after their exchanges. Resolves when all are gone. */
+  /**
+   * No data thread is left: VMs have so long to finish what goes on after their exchanges, as long as they answer. Resolves
+   * when all are gone.
+   */
   async stop(graceMs: number): Promise<void> {
     const why = "the gateway stops";
     const alive = [...this.#alive];
     const timer = setTimeout(() => {
       for (const pool of alive) void pool.stop(why);
     }, graceMs);
+    const silent = setTimeout(() => {
+      for (const pool of alive) pool.stopSilent(why, LAST_WORD_MS / 2);
+    }, LAST_WORD_MS);
     await Promise.all(alive.map((pool) => pool.retire(why)));
     clearTimeout(timer);
+    clearTimeout(silent);
     this.#watch.stop();
     this.#code?.stop();
     for (const folder of await Promise.allSettled(this.#folders.values()))

@@ -20,18 +20,24 @@ export interface Ending {
 
 /** What V8 prints before it aborts for want of memory. */
 const OUT_OF_MEMORY = /heap out of memory|process out of memory|invalid (?:array|table|string)? ?size error/i;
-/** What `unshare` ends with, and exit code 1, where its child was killed with SIGKILL. */
-const KILLED = /^unshare: sigprocmask unblock failed/m;
-/** 128 and the number of the signal: what a program in between makes of it. */
-const SIGNAL_EXIT_CODE = 128;
+/** `unshare` stands between the gateway and the VM. It ends by the signal that its child ended by, and cannot for this one. */
+const UNSHARE_OF_A_KILLED_ONE = /^unshare: sigprocmask unblock failed: /m;
 
 /** `verdict` is that of the gateway, where it ended the VM. */
-export function outcomeOf({ exitCode, signal, output }: Ending, verdict: Verdict | null): Outcome {
+export function outcomeOf(ending: Ending, verdict: Verdict | null): Outcome {
   if (verdict !== null) return verdict.outcome;
-  const isSignal =
-    signal !== null || (exitCode !== null && exitCode > SIGNAL_EXIT_CODE) || KILLED.test(output);
-  if (isSignal && OUT_OF_MEMORY.test(output)) return "out_of_memory";
-  return isSignal || exitCode === CRASHED_EXIT_CODE ? "crashed" : "exited";
+  const isSignal = signalOf(ending) !== null;
+  if (isSignal && OUT_OF_MEMORY.test(ending.output)) return "out_of_memory";
+  return isSignal || ending.exitCode === CRASHED_EXIT_CODE ? "crashed" : "exited";
+}
+
+/** For the log. */
+export function exitOf(ending: Ending): string {
+  return signalOf(ending) ?? `exit code ${ending.exitCode}`;
+}
+
+function signalOf({ exitCode, signal, output }: Ending): NodeJS.Signals | null {
+  return exitCode === 1 && UNSHARE_OF_A_KILLED_ONE.test(output) ? "SIGKILL" : signal;
 }
 
 /** Ends by outcome since the start of the gateway. */

@@ -7,10 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundler.ts";
+import { ownFolder, removeOrphans } from "./folder-owner.ts";
 import type { User } from "./isolation.ts";
 
 const ENTRY = fileURLToPath(new URL(`../../vm/entry${import.meta.url.slice(-3)}`, import.meta.url));
 const PROGRAM = "vm.mjs";
+
+const PREFIX = "sluice-vms-";
 
 export class VmFolder {
   readonly path: string;
@@ -19,10 +22,13 @@ export class VmFolder {
 
   readonly #user: User | null;
 
-  /** Null is the user of the gateway. */
+  /** Null is the user of the gateway. Removes what gateways left that were killed. */
   static async make(user: User | null): Promise<VmFolder> {
     const { code } = await bundle(ENTRY);
-    const folder = new VmFolder(mkdtempSync(join(tmpdir(), "sluice-vms-")), user);
+    const users = [process.geteuid?.() ?? -1, ...(user === null ? [] : [user.uid])];
+    removeOrphans(tmpdir(), PREFIX, users);
+    const folder = new VmFolder(mkdtempSync(join(tmpdir(), PREFIX)), user);
+    ownFolder(folder.path);
     folder.#give(folder.path);
     folder.write(PROGRAM, code);
     return folder;

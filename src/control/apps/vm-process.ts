@@ -13,7 +13,7 @@ import type { ToVm, VmNumbers } from "../../wire/vm.ts";
 import { readFromVm } from "./from-vm.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Wrapping } from "./isolation.ts";
-import { type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
+import { exitOf, type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
 import { Resident } from "./resident.ts";
 import { vmFlags } from "./vm-flags.ts";
 import { type VmLine, VmOutput } from "./vm-output.ts";
@@ -48,8 +48,6 @@ export interface VmEnd {
   readonly output: string;
 }
 
-/** A VM that is not ready by then never will be. */
-const START_TIMEOUT_MS = 30_000;
 /** What a process printed may come after its end; a process that it started may keep its output open for ever. */
 const OUTPUT_TIMEOUT_MS = 100;
 /** One that was told to end, or left the gateway, has so long for its last words. */
@@ -132,8 +130,11 @@ export class VmProcess {
       logs: this.#setting.logs,
     });
     const late = setTimeout(() => {
-      this.kill({ outcome: "hung", why: `it was not ready within ${START_TIMEOUT_MS / 1000} s` });
-    }, START_TIMEOUT_MS);
+      this.kill({
+        outcome: "hung",
+        why: `it had not loaded within ${plan.startTimeoutMs} ms (start_timeout)`,
+      });
+    }, plan.startTimeoutMs);
     const died = this.ended.then(({ why, output, exit }) => {
       return `it ended while it started: ${why || output.trim() || exit}`;
     });
@@ -250,10 +251,11 @@ export class VmProcess {
     }
     this.#output.end();
     const output = this.#output.last;
+    const ending = { exitCode, signal, output };
     return {
-      outcome: outcomeOf({ exitCode, signal, output }, this.#verdict),
+      outcome: outcomeOf(ending, this.#verdict),
       why: failure?.message ?? this.#verdict?.why ?? "",
-      exit: signal ?? `exit code ${exitCode}`,
+      exit: exitOf(ending),
       output,
     };
   }

@@ -50,7 +50,7 @@ export class VmWatch {
       for (const vm of pool.vms) {
         if (vm.readyAt === null) continue;
         if (awayMs > AWAY_MS) vm.heartbeat.excuse(awayMs);
-        const isBusy = pool.outstanding(vm) > 0;
+        const isBusy = pool.outstanding(vm) > 0 || vm.state === "draining";
         vm.beat(now, isBusy);
         const { hangTimeoutMs } = pool.plan;
         const silentMs = vm.heartbeat.silentMs(now);

@@ -39,6 +39,8 @@ export interface LinkSetting {
   readonly thread: ThreadContext;
   readonly state: AppState;
   readonly streams: VmStreams;
+  /** It has had as many streams as there are numbers: it takes no more, and closes when the last one is over. */
+  readonly onUsedUp: (link: VmLink) => void;
   /**
    * The link is gone, and its streams are told next. `lost`: it was not retired before. `fault`: what the VM sent that
    * no VM should, or null.
@@ -119,7 +121,10 @@ export class VmLink implements FrameSink {
     this.lastStream += 2;
     this.#users.set(this.lastStream, user);
     if (!this.#watch.active) this.#watch.start();
-    if (this.lastStream >= LAST_STREAM) this.retire();
+    if (this.lastStream >= LAST_STREAM) {
+      this.retire();
+      this.#setting.onUsedUp(this);
+    }
     return this.lastStream;
   }
 

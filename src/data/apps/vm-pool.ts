@@ -116,6 +116,9 @@ export class VmPool {
       thread: this.#thread,
       state: this.#state,
       streams: this.#streams,
+      onUsedUp: (old) => {
+        this.#links = this.#links.map((link) => (link === old ? this.#connect(address) : link));
+      },
       onEnded: (link, lost, fault) => this.#ended(link, lost, fault),
     });
   }
