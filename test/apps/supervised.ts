@@ -4,7 +4,7 @@ import { TestGateway } from "../support/gateway.ts";
 import { writeApp } from "./write-app.ts";
 
 const HANDLER = `
-import { closeSync, fstatSync, writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 const kept: unknown[] = [];
 export default {
   async fetch(request: Request): Promise<Response> {
