@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
 import { APP_CODE_MUTATIONS } from "./mutations/app-code.ts";
+import { APP_SURFACE_MUTATIONS } from "./mutations/app-surface.ts";
 import { APP_WEBSOCKET_MUTATIONS } from "./mutations/app-websockets.ts";
 import { CACHE_MUTATIONS } from "./mutations/cache.ts";
 import { CLIENT_MUTATIONS } from "./mutations/client.ts";
@@ -42,6 +43,7 @@ const MUTATIONS = [
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
   ...APP_CODE_MUTATIONS,
+  ...APP_SURFACE_MUTATIONS,
   ...VM_HTTP_MUTATIONS,
 ];
 

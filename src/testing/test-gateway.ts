@@ -108,14 +108,11 @@ class RunningGateway implements TestGateway {
 
   async reload(given: Given = this.#given): Promise<void> {
     this.#needOpen();
-    const before = this.#loaded;
     const logged = this.log.length;
     this.#loaded = loadGiven(given);
-    if (await this.#gateway!.reload()) this.#given = given;
-    else {
-      this.#loaded = before;
+    if (!(await this.#gateway!.reload()))
       throw new Error(`Cannot reload the test gateway:\n${this.#logText(logged)}`);
-    }
+    this.#given = given;
   }
 
   close(): Promise<void> {

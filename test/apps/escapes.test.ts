@@ -2,10 +2,11 @@
 // what became of it; the gateway and another app answer all the time.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { getPriority } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { IS_ROOT } from "../service/privileged.ts";
 import { TestGateway } from "../support/gateway.ts";
 import { writeApp } from "./write-app.ts";
 
@@ -100,10 +101,12 @@ describe("a handler that tries to get out", () => {
 apps:
   locked: { entry: ${entry} }
   reaching: { entry: ${entry}, permissions: { net: true, read: [/] } }
+${IS_ROOT ? `  nobody: { entry: ${entry}, isolation: user, permissions: { net: true, read: [/] } }` : ""}
   bystander: { entry: ${writeApp(BYSTANDER)} }
 routing:
   locked: { path: /locked, app: locked }
   reaching: { path: /reaching, app: reaching }
+${IS_ROOT ? "  nobody: { path: /nobody, app: nobody }" : ""}
   bystander: { path: /bystander, app: bystander }
 `,
       { env: { SECRET_OF_THE_GATEWAY: "x" } },
@@ -140,7 +143,17 @@ routing:
     ["reaching", "fetch", /^done: 401$/],
     ["reaching", "links", /^done: (closed after 0 bytes(; )?)+$/],
   ];
-  for (const [app, attempt, outcome] of attempts) {
+  /** Only root can have them run as somebody else. */
+  const ofAnotherUser: typeof attempts = [
+    ["nobody", "kill", /^refused: EPERM$/],
+    ["nobody", "inner-kill", /^refused: errno -1$/],
+    ["nobody", "debug-process", /^refused: EPERM$/],
+    ["nobody", "set-priority", /^refused: ERR_SYSTEM_ERROR$/],
+    ["nobody", "proc-of-gateway", /^refused: EACCES$/],
+    ["nobody", "links", /^refused: EACCES$/],
+    ["nobody", "fetch", /^done: 401$/],
+  ];
+  for (const [app, attempt, outcome] of [...attempts, ...(IS_ROOT ? ofAnotherUser : [])]) {
     it(`${attempt} (${app})`, async (t) => {
       const pid = gateway.process.pid!;
       const priority = getPriority(pid);
@@ -171,14 +184,14 @@ routing:
   }
 });
 
-/** Where the VMs of a gateway have their sockets: the program of one stands in its command line. */
+/** Where the VMs of the gateway's user have their sockets: the program of one stands in its command line. */
 function folderOf(gateway: number): string {
   const children = readFileSync(`/proc/${gateway}/task/${gateway}/children`, "utf8").trim().split(" ");
   for (const child of children) {
     const found = /(\/[^\s\0]*sluice-vms-[^/\0]+)\/vm\.mjs/.exec(
       readFileSync(`/proc/${child}/cmdline`, "utf8"),
     );
-    if (found !== null) return found[1]!;
+    if (found !== null && statSync(found[1]!).uid === process.geteuid!()) return found[1]!;
   }
   throw new Error("no VM among the children of the gateway");
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -107,13 +108,14 @@ describe("createTestGateway", () => {
   it("goes over to another configuration, or stays with the one before", async () => {
     await using gateway = await createTestGateway({ handler: entry, env: { SAID: "one" } });
     const { port } = gateway;
-    await gateway.reload({ handler: entry, env: { SAID: "two" } });
+    const two = `two $\{PATH}`;
+    await gateway.reload({ handler: entry, env: { SAID: two } });
     assert.equal(gateway.port, port);
-    assert.equal((await said(await gateway.fetch("/"))).said, "two");
+    assert.equal((await said(await gateway.fetch("/"))).said, two);
     await assert.rejects(gateway.reload({ handler: "/nowhere/hello.ts" }), /\/nowhere\/hello\.ts/);
     const broken = writeApp("export default 3;");
     await assert.rejects(gateway.reload({ handler: broken }), /the default export is 3/);
-    assert.equal((await said(await gateway.fetch("/"))).said, "two");
+    assert.equal((await said(await gateway.fetch("/"))).said, two);
   });
 
   it("reads the code of its apps again", async () => {
@@ -176,16 +178,36 @@ describe("createTestGateway", () => {
     const reader = clock.body!.getReader();
     assert.equal(Buffer.from((await reader.read()).value!).toString(), "tick");
     const never = assert.rejects(gateway.fetch("/never"), TypeError);
+    const unheard = assert.rejects(
+      gateway.logged(() => false),
+      /was closed, and has logged only/,
+    );
     await gateway.close();
     await assert.rejects(reader.read());
     await never;
+    await unheard;
+  });
+
+  it("changes nothing of the process, and takes no port that others may want", async () => {
+    const { uid } = userInfo();
+    await using gateway = await createTestGateway({
+      server: { host: "0.0.0.0", port: 80, run_as: "65534:65534", workers: 2 },
+      admin: { port: 9091 },
+      routing: { all: { respond: { body: "well" } } },
+    });
+    assert.equal(userInfo().uid, uid);
+    assert.notEqual(gateway.port, 80);
+    const { msg } = await gateway.logged((line) => line.msg.includes("admin API"));
+    assert.match(msg, /127\.0\.0\.1:\d+/);
+    assert.doesNotMatch(msg, /:9091\b/);
+    assert.equal(await (await gateway.fetch("/")).text(), "well");
   });
 
   it("leaves a process that ends by itself, without children", () => {
     const script = `
 import { readFileSync } from "node:fs";
 import { createTestGateway } from ${JSON.stringify(import.meta.resolve("sluice/test"))};
-const gateway = await createTestGateway({ handler: ${JSON.stringify(entry)} });
+const gateway = await createTestGateway({ ...${JSON.stringify(ways["an object"])}, access_log: {} });
 console.log(await (await gateway.fetch("/x")).text());
 const children = () => readFileSync(\`/proc/self/task/\${process.pid}/children\`, "utf8").trim().split(" ")
   .filter((pid) => /vm\\.mjs/.test(readFileSync(\`/proc/\${pid}/cmdline\`, "utf8")));
@@ -196,9 +218,9 @@ console.log(children().length);
     const program = writeApp(script, "program.mjs");
     const ran = spawnSync(process.execPath, [program], { encoding: "utf8", timeout: 60_000 });
     assert.equal(ran.stderr, "");
-    const [answer, before, after] = ran.stdout.trim().split("\n");
+    const [answer, ...counts] = ran.stdout.trim().split("\n");
     assert.match(answer!, /"pathname":"\/x"/);
-    assert.deepEqual([before, after], ["1", "0"]);
+    assert.deepEqual(counts, ["1", "0"]);
     assert.equal(ran.status, 0);
   });
 
