@@ -86,6 +86,14 @@ describe("a WebSocket of an app whose sides differ in speed", { timeout: 120_000
     await sockets.counted((counts) => counts.over_limit === over_limit + 1);
   });
 
+  it("counts a message that is too long", async () => {
+    const { over_limit } = await sockets.counted(() => true);
+    const client = await open(sockets.port, "/echo");
+    client.send(Buffer.alloc(1_048_577));
+    assert.deepEqual(await client.ended, { code: 1009, reason: "a message of more than 1048576 bytes" });
+    await sockets.counted((counts) => counts.over_limit === over_limit + 1);
+  });
+
   it("takes no more from the handler than the client takes", async () => {
     const client = await RawWebSocket.open(sockets.port, "/pour?id=pour");
     client.socket.pause();
