@@ -93,8 +93,9 @@ const WAYS: Record<string, (server: Socket, id: string, client: Socket) => Answe
     server.accept();
     note(server, id, ["error", "close"]);
     server.onmessage = ({ data }) => {
-      const { count, bytes } = JSON.parse(String(data)) as { count: number; bytes: number };
-      for (let i = 0; i < count; i++) server.send(new Uint8Array(bytes).fill(i));
+      const { count, bytes, close } = JSON.parse(String(data)) as Record<string, number>;
+      for (let i = 0; i < count!; i++) server.send(new Uint8Array(bytes!).fill(i));
+      if (close !== undefined) server.close(close);
       seen.push({ id, type: "sent", buffered: server.bufferedAmount });
     };
     return undefined;

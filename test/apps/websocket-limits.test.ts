@@ -55,13 +55,14 @@ describe("a WebSocket of an app whose sides differ in speed", { timeout: 120_000
     client.terminate();
   });
 
-  it("sends all to a client that reads late, where it fits", async () => {
+  it("sends all to a client that reads late, where it fits, and then closes", async () => {
     const client = await RawWebSocket.open(sockets.port, "/flood?id=fits");
     client.socket.pause();
-    client.send(frameOf(TEXT, JSON.stringify({ count: 20, bytes: BYTES })));
+    client.send(frameOf(TEXT, JSON.stringify({ count: 30, bytes: BYTES, close: 4000 })));
     await sockets.noted("sent", "fits");
     client.socket.resume();
-    for (let i = 0; i < 20; i++) assert.equal((await client.next()).payload[0], i);
+    for (let i = 0; i < 30; i++) assert.equal((await client.next()).payload[0], i);
+    assert.equal((await client.next()).payload.readUInt16BE(0), 4000);
     client.socket.destroy();
   });
 
