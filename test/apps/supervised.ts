@@ -39,6 +39,19 @@ export default {
         // Not into what belongs to Node alone, which would crash of it, nor into the channel to the control thread (3).
         for (let fd = 4; fd < 100; fd++) try { if (fstatSync(fd).isSocket()) writeSync(fd, "rubbish".repeat(10)); } catch {}
         break;
+      case "/ipc-garbage":
+        writeSync(3, "rubbish\\n");
+        break;
+      case "/ipc-ack":
+        writeSync(3, JSON.stringify({ cmd: "NODE_HANDLE_ACK" }) + "\\n");
+        break;
+      case "/ipc-socket":
+        writeSync(3, JSON.stringify({ cmd: "NODE_HANDLE", type: "nothing" }) + "\\n");
+        break;
+      case "/ipc-endless":
+        for (const piece = "x".repeat(65_536);;) try { writeSync(3, piece); } catch {}
+      case "/ipc-flood":
+        for (const line = JSON.stringify({ type: "drained" }) + "\\n";;) try { writeSync(3, line.repeat(1000)); } catch {}
       case "/ipc":
         process.send?.({ type: "pong", number: "x" });
         break;

@@ -58,10 +58,19 @@ describe("the end of a VM", () => {
     assert.match(line.msg, /what no VM should/);
   });
 
-  it("is crashed for rubbish on its channel to the control thread", async () => {
-    const { line } = await endOf("/ipc", "crashed");
-    assert.match(line.msg, /it sent the gateway what no VM should/);
-  });
+  for (const [what, path, why] of [
+    ["a message that no VM sends", "/ipc", "a message that no VM sends"],
+    ["what is no message", "/ipc-garbage", "what is no message"],
+    ["a word that only Node says", "/ipc-ack", "what only Node says"],
+    ["a socket", "/ipc-socket", "what only Node says"],
+    ["a message without an end", "/ipc-endless", "a message of more than 1048576 bytes"],
+    ["more messages than any VM has", "/ipc-flood", "more than 8388608 bytes in a second"],
+  ] as const) {
+    it(`is crashed for ${what} on its channel to the control thread`, async () => {
+      const { line } = await endOf(path, "crashed");
+      assert.ok(line.msg.endsWith(`it sent the gateway what no VM should: ${why}`), line.msg);
+    });
+  }
 
   it("is out_of_memory where the heap is full", async () => {
     const { response } = await endOf("/heap", "out_of_memory");

@@ -11,6 +11,7 @@ import type { AppPlan } from "../../config/snapshot.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { ToVm, VmNumbers } from "../../wire/vm.ts";
 import { readFromVm } from "./from-vm.ts";
+import { guardChannel } from "./guarded-channel.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Wrapping } from "./isolation.ts";
 import { exitOf, type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
@@ -100,6 +101,7 @@ export class VmProcess {
     for (const name of ["stdout", "stderr"] as const)
       child[name]?.on("data", (chunk: Buffer) => this.#output.add(name, chunk));
     child.on("message", (message) => this.#receive(message));
+    if (child.channel != null) guardChannel(child, (fault) => this.#misbehaved(fault));
     child.on("disconnect", () => this.#endSoon("it closed its channel to the gateway"));
     this.ended = this.#end();
   }
@@ -212,8 +214,12 @@ export class VmProcess {
         this.#output.say(message);
         break;
       default:
-        this.kill({ outcome: "crashed", why: "it sent the gateway what no VM should" });
+        this.#misbehaved(`a message that no VM sends`);
     }
+  }
+
+  #misbehaved(fault: string): void {
+    this.kill({ outcome: "crashed", why: `it sent the gateway what no VM should: ${fault}` });
   }
 
   #hand(socket: Socket): void {
