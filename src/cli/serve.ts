@@ -60,7 +60,9 @@ function configOf(args: ServeArguments): string {
       run: args["allow-run"] === true,
     },
     // The debugger of a VM in a network of its own could not be reached.
-    ...(isDebugged ? { timeout: A_DAY, queue: { timeout: A_DAY }, isolation: "none" } : {}),
+    ...(isDebugged
+      ? { timeout: A_DAY, start_timeout: A_DAY, queue: { timeout: A_DAY }, isolation: "none" }
+      : {}),
   };
   const route = { app: name, ...(isDebugged ? { timeouts: { idle: A_DAY, sse_idle: A_DAY } } : {}) };
   const config = {

@@ -84,11 +84,6 @@ export class AppPool {
     });
   }
 
-  /** One that a debugger may halt hangs never. */
-  get hangTimeoutMs(): number {
-    return this.plan.inspect === null ? this.plan.hangTimeoutMs : Number.POSITIVE_INFINITY;
-  }
-
   /** Those whose process lives. */
   get vms(): VmProcess[] {
     return this.#vms.filter((vm) => vm !== null);

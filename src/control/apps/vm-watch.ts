@@ -52,7 +52,7 @@ export class VmWatch {
         if (awayMs > AWAY_MS) vm.heartbeat.excuse(awayMs);
         const isBusy = pool.outstanding(vm) > 0 || vm.state === "draining";
         vm.beat(now, isBusy);
-        const { hangTimeoutMs } = pool;
+        const { hangTimeoutMs } = pool.plan;
         const silentMs = vm.heartbeat.silentMs(now);
         if (silentMs >= hangTimeoutMs) judge(vm, hangTimeoutMs);
         else if (silentMs > 0) next = Math.min(next, hangTimeoutMs - silentMs);
