@@ -21,10 +21,12 @@ async function post(body: string | Buffer, signature?: string): Promise<number> 
   return (await fetch(`http://127.0.0.1:${gateway.port}/hooks`, init)).status;
 }
 
-it("takes what is signed", async () => {
+it("takes what is signed, and handles it after the answer", async () => {
   // Spaces and escapes that no parser would write again as they are.
   const body = '{ "action" :\t"op\\u0065ned", "n": 1.0 }\n';
   assert.equal(await post(body, signed(body)), 202);
+  const line = await gateway.logged(({ msg }) => msg.startsWith("webhook"));
+  assert.match(line.msg, /opened/);
 });
 
 it("refuses what is not", async () => {
