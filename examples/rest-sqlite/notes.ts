@@ -9,6 +9,7 @@ interface Variables {
   readonly DATA: string;
 }
 
+/** Opened with the first request of the VM, which brings `env`; the tables are made where there are none. */
 let notes: ReturnType<typeof openNotes> | undefined;
 
 export default {
