@@ -1,6 +1,7 @@
 // A stream that the data thread is done with before the VM is: what still comes on it is left alone, up to the last word
 // of the VM. Until then it keeps its place there. Data threads.
 
+import type { Exchange } from "../../core/exchange.ts";
 import { FrameType, MAX_PIECE_BYTES, RESPONSE_WINDOW_BYTES } from "../../wire/frames.ts";
 import type { StreamUser } from "./vm-link.ts";
 
@@ -8,8 +9,13 @@ import type { StreamUser } from "./vm-link.ts";
 const MOST_BYTES = 2 * RESPONSE_WINDOW_BYTES + MAX_PIECE_BYTES;
 
 export class EndingStream implements StreamUser {
-  readonly exchange = null;
+  /** The handler may still ask upstreams. */
+  readonly exchange: Exchange | null;
   #bytes = 0;
+
+  constructor(exchange: Exchange | null) {
+    this.exchange = exchange;
+  }
 
   onFrame(type: number, _bytes: Buffer, start: number, end: number): string | null {
     if (type !== FrameType.body && type !== FrameType.message) return null;

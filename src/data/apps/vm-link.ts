@@ -157,8 +157,9 @@ export class VmLink implements FrameSink {
 
   /** This side has said its last, and the VM not yet: what it still sends is left alone. */
   leave(stream: number): void {
-    if (!this.#users.has(stream)) return;
-    if (stream % 2 === 1) this.#users.set(stream, new EndingStream());
+    const user = this.#users.get(stream);
+    if (user === undefined) return;
+    if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange));
     else this.forget(stream);
   }
 
