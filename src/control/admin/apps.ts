@@ -1,6 +1,7 @@
 // The answer of `/api/v1/apps`, and what `/metrics` tells of apps. Control thread.
 
 import { quote } from "../../config/problem.ts";
+import type { AppQueueNumbers } from "../../core/shared/app-queue.ts";
 import type { AppReport, VmReport } from "../apps/app-report.ts";
 import { OUTCOMES } from "../apps/outcome.ts";
 import { AdminError } from "./error.ts";
@@ -15,9 +16,27 @@ export function appsAnswer(apps: readonly AppReport[], asked: string) {
     throw new AdminError(404, "unknown_app", message);
   }
   return {
-    apps: found.map(({ name, version, state, reason, instances, isolation, outcomes, vms }) => {
-      return { name, version, state, reason, instances, isolation, outcomes, vms: vms.map(vmAnswer) };
+    apps: found.map(({ name, version, state, reason, instances, isolation, outcomes, queue, vms }) => {
+      const about = { name, version, state, reason, instances, isolation, outcomes };
+      return { ...about, queue: queueAnswer(queue), vms: vms.map(vmAnswer) };
     }),
+  };
+}
+
+function queueAnswer({ queued, waiting, rejected, timedOut, waits }: AppQueueNumbers) {
+  const ms = (us: number) => rounded(us / 1000);
+  return {
+    queued,
+    waiting,
+    rejected,
+    timed_out: timedOut,
+    waited: waits.count,
+    wait_ms: {
+      p50: ms(waits.quantile(0.5)),
+      p90: ms(waits.quantile(0.9)),
+      p99: ms(waits.quantile(0.99)),
+      max: ms(waits.max),
+    },
   };
 }
 
@@ -51,8 +70,18 @@ export function addApps(out: Exposition, apps: readonly AppReport[]): void {
       const count = versions[0]!.outcomes[outcome];
       out.counter("sluice_app_vm_ends_total", "VMs that ended, by outcome.", count, { ...labels, outcome });
     }
+    addQueue(out, versions[0]!.queue, labels);
     for (const vm of vms) addVm(out, vm, { ...labels, vm: String(vm.id) });
   }
+}
+
+function addQueue(out: Exposition, queue: AppQueueNumbers, labels: { readonly app: string }): void {
+  const { queued, waiting, rejected, timedOut, waits } = queue;
+  out.gauge("sluice_app_queued", "Exchanges at VMs that wait for their turn.", queued, labels);
+  out.gauge("sluice_app_waiting", "Exchanges that wait for a VM to serve.", waiting, labels);
+  out.counter("sluice_app_rejected_total", "Exchanges for which there was no place.", rejected, labels);
+  out.counter("sluice_app_queue_timeouts_total", "Exchanges that waited in vain.", timedOut, labels);
+  out.histogram("sluice_app_queue_seconds", "Waits of exchanges that were begun after one.", waits, labels);
 }
 
 function addVm(out: Exposition, vm: VmReport, labels: { readonly app: string; readonly vm: string }): void {

@@ -35,14 +35,14 @@ export class Exposition {
   }
 
   /** Of durations in µs; the samples are in seconds. */
-  histogram(name: string, help: string, times: Histogram): void {
+  histogram(name: string, help: string, times: Histogram, labels: Labels = {}): void {
     const lines = this.#family(name, "histogram", help);
     const { count } = times;
     for (const [i, seen] of times.cumulative(BOUNDS_US).entries())
-      lines.push(sample(`${name}_bucket`, { le: String(BOUNDS[i]) }, seen));
-    lines.push(sample(`${name}_bucket`, { le: "+Inf" }, count));
-    lines.push(sample(`${name}_sum`, {}, times.sum / 1e6));
-    lines.push(sample(`${name}_count`, {}, count));
+      lines.push(sample(`${name}_bucket`, { ...labels, le: String(BOUNDS[i]) }, seen));
+    lines.push(sample(`${name}_bucket`, { ...labels, le: "+Inf" }, count));
+    lines.push(sample(`${name}_sum`, labels, times.sum / 1e6));
+    lines.push(sample(`${name}_count`, labels, count));
   }
 
   get text(): string {

@@ -1,7 +1,6 @@
 // The VMs that run one version of an app: starts them, replaces what ends, retires them, ends them all. Control thread.
 
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
-import { AppQueueShare, createAppQueue } from "../../core/shared/app-queue.ts";
 import { AppState, createAppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import type { Log } from "../log.ts";
@@ -25,6 +24,8 @@ export interface PoolSetting {
   readonly log: Log;
   /** Of all versions of the app. */
   readonly outcomes: OutcomeCounts;
+  /** Of all versions of the app: core/shared/app-queue.ts. */
+  readonly queue: SharedArrayBuffer;
   readonly nextId: () => number;
   /** Other VMs serve than before, or it is known why none does. Resolves when every data thread goes by it. */
   readonly onChange: (pool: AppPool) => Promise<unknown>;
@@ -67,7 +68,7 @@ export class AppPool {
     const shared = createAppState(threads, slots);
     this.#state = new AppState(shared, threads);
     this.#vms = new Array(slots).fill(null);
-    this.spec = { ...plan.rules, pool: number, shared, queueShared: createAppQueue(threads) };
+    this.spec = { ...plan.rules, pool: number, shared, queueShared: setting.queue };
     const mapName = `app-${number}.mjs.map`;
     this.#bundleFile = folder.write(`app-${number}.mjs`, mappedBy(bundle.code, mapName));
     folder.write(mapName, bundle.map);
@@ -171,7 +172,6 @@ export class AppPool {
 
   forgetThread(index: number): void {
     this.#state.forgetThread(index);
-    new AppQueueShare(this.spec.queueShared, this.#setting.threads, index).forget();
   }
 
   /** One that is drained, with the last exchange over at every data thread, may go. */

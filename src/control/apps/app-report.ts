@@ -1,5 +1,6 @@
 // What the gateway tells of its apps and their VMs, for the admin API. Control thread.
 
+import type { AppQueueNumbers } from "../../core/shared/app-queue.ts";
 import type { AppPool } from "./app-pool.ts";
 import type { Isolation } from "./isolation.ts";
 import type { OutcomeCounts } from "./outcome.ts";
@@ -20,6 +21,8 @@ export interface AppReport {
   readonly isolation: Isolation;
   /** Of all versions since the start. */
   readonly outcomes: OutcomeCounts;
+  /** Of all versions. */
+  readonly queue: AppQueueNumbers;
   readonly vms: readonly VmReport[];
 }
 
@@ -44,7 +47,7 @@ export interface VmReport {
   readonly handles: number;
 }
 
-export function reportOf(pool: AppPool, outcomes: OutcomeCounts): AppReport {
+export function reportOf(pool: AppPool, outcomes: OutcomeCounts, queue: AppQueueNumbers): AppReport {
   return {
     name: pool.plan.rules.name,
     version: pool.bundle.id,
@@ -53,6 +56,7 @@ export function reportOf(pool: AppPool, outcomes: OutcomeCounts): AppReport {
     instances: pool.plan.instances,
     isolation: pool.isolation,
     outcomes: { ...outcomes },
+    queue,
     vms: pool.vms.map((vm) => reportOfVm(vm, pool.outstanding(vm))),
   };
 }

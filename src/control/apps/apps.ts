@@ -2,6 +2,7 @@
 
 import type { ReadFile } from "../../config/pem-files.ts";
 import type { AppPlan, AppSpec } from "../../config/snapshot.ts";
+import { AppQueueShare, createAppQueue, readAppQueue } from "../../core/shared/app-queue.ts";
 import type { Log } from "../log.ts";
 import { AppPool } from "./app-pool.ts";
 import { type AppReport, reportOf } from "./app-report.ts";
@@ -53,6 +54,8 @@ export class Apps {
   readonly #alive = new Set<AppPool>();
   /** By app. */
   readonly #outcomes = new Map<string, OutcomeCounts>();
+  /** By app, of core/shared/app-queue.ts. */
+  readonly #queues = new Map<string, SharedArrayBuffer>();
   #nextPool = 1;
   #nextVm = 1;
 
@@ -69,7 +72,17 @@ export class Apps {
   /** Of those that serve, and behind them old versions that are not done yet. */
   reports(): AppReport[] {
     const old = [...this.#alive].filter((pool) => pool.isRetired && !this.#pools.includes(pool));
-    return [...this.#pools, ...old].map((pool) => reportOf(pool, this.#outcomesOf(pool.plan.rules.name)));
+    return [...this.#pools, ...old].map((pool) => {
+      const { name } = pool.plan.rules;
+      const queue = readAppQueue(this.#queueOf(name), this.#setting.threads);
+      return reportOf(pool, this.#outcomesOf(name), queue);
+    });
+  }
+
+  #queueOf(app: string): SharedArrayBuffer {
+    const queue = this.#queues.get(app) ?? createAppQueue(this.#setting.threads);
+    this.#queues.set(app, queue);
+    return queue;
   }
 
   #outcomesOf(app: string): OutcomeCounts {
@@ -114,6 +127,8 @@ export class Apps {
 
   forgetThread(index: number): void {
     for (const pool of this.#alive) pool.forgetThread(index);
+    for (const queue of this.#queues.values())
+      new AppQueueShare(queue, this.#setting.threads, index).forget();
   }
 
   /** A data thread lost its link to a VM: because it broke its rules, or closed it (null). */
@@ -187,6 +202,7 @@ export class Apps {
       threads,
       log,
       outcomes: this.#outcomesOf(plan.rules.name),
+      queue: this.#queueOf(plan.rules.name),
       nextId: () => this.#nextVm++,
       onChange,
       onVmEnd,

@@ -87,7 +87,7 @@ export interface AppQueueNumbers {
   /** Now at VMs, and for VMs. */
   readonly queued: number;
   readonly waiting: number;
-  /** Since the start of this version. */
+  /** Since the start of the gateway, of all versions of the app. */
   readonly rejected: number;
   readonly timedOut: number;
   /** Of those that waited and were begun, in µs. */
