@@ -86,3 +86,9 @@ export class MessageReader {
 export function peakMemoryMb(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 }
+
+/** What a process holds of memory now. */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]);
+}
