@@ -21,6 +21,7 @@ import { POLICY_MUTATIONS } from "./mutations/policies.ts";
 import { SERVICE_MUTATIONS } from "./mutations/service.ts";
 import { SHARED_MUTATIONS } from "./mutations/shared.ts";
 import { STATIC_MUTATIONS } from "./mutations/static.ts";
+import { SUPERVISOR_MUTATIONS } from "./mutations/supervisor.ts";
 import { TLS_MUTATIONS } from "./mutations/tls.ts";
 import { TRAFFIC_MUTATIONS } from "./mutations/traffic.ts";
 import { UPSTREAM_MUTATIONS } from "./mutations/upstream.ts";
@@ -43,6 +44,7 @@ const MUTATIONS = [
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
   ...APP_CODE_MUTATIONS,
+  ...SUPERVISOR_MUTATIONS,
   ...APP_SURFACE_MUTATIONS,
   ...VM_HTTP_MUTATIONS,
 ];

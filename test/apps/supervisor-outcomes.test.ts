@@ -80,7 +80,7 @@ describe("the end of a VM", () => {
   it("is out_of_memory where buffers outside of the heap take too much", async () => {
     const { response, line } = await endOf("/buffers", "out_of_memory");
     assert.equal(response?.status, 502);
-    assert.match(line.msg, /it took \d+ MB of memory: expected at most 128 MB/);
+    assert.match(line.msg, /it took \d+ MB of memory: expected at most 192 MB/);
   });
 });
 

@@ -152,7 +152,7 @@ export const APP_CODE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a VM at a breakpoint is in no hurry",
     file: serve,
-    find: '{ timeout: A_DAY, queue: { timeout: A_DAY }, isolation: "none" }',
+    find: '{ timeout: A_DAY, start_timeout: A_DAY, queue: { timeout: A_DAY }, isolation: "none" }',
     replace: '{ isolation: "none" }',
     tests: SERVE,
   },
