@@ -4,10 +4,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { AppReport } from "../../src/control/apps/app-report.ts";
+import { HISTOGRAM_CELLS, Histogram } from "../../src/core/histogram.ts";
 import { errorOf, get, getJson, startAdmin } from "./setting.ts";
 import { readExposition } from "./strict-exposition.ts";
 
 const DOCUMENT = readFileSync(new URL("../../docs/admin.md", import.meta.url), "utf8");
+function waited(us: number): Histogram {
+  const waits = new Histogram(new Float64Array(HISTOGRAM_CELLS));
+  waits.record(us);
+  return waits;
+}
+
 const VM = {
   id: 7,
   pid: 4000,
@@ -34,6 +41,7 @@ const APP: AppReport = {
   instances: 1,
   isolation: "none",
   outcomes: { exited: 1, crashed: 2, hung: 3, out_of_memory: 4, replaced: 5 },
+  queue: { queued: 1, waiting: 2, rejected: 3, timedOut: 4, waits: waited(5000) },
   vms: [VM],
 };
 const OLD: AppReport = {
@@ -51,7 +59,9 @@ describe("/api/v1/apps", () => {
     const { apps } = (await getJson(port, "/api/v1/apps")) as { apps: Record<string, unknown>[] };
     const { ageMs, cpuMs, eventLoop, ...vm } = VM;
     const answered = { ...vm, age_seconds: 61.23, cpu_seconds: 1.5, event_loop_usage: 25 };
-    assert.deepEqual(apps[0], { ...APP, vms: [answered] });
+    const wait_ms = { p50: 5, p90: 5, p99: 5, max: 5 };
+    const queue = { queued: 1, waiting: 2, rejected: 3, timed_out: 4, waited: 1, wait_ms };
+    assert.deepEqual(apps[0], { ...APP, queue, vms: [answered] });
     assert.deepEqual(
       apps.map(({ name, state }) => [name, state]),
       [
@@ -60,7 +70,7 @@ describe("/api/v1/apps", () => {
         ["hello", "draining"],
       ],
     );
-    for (const field of [...Object.keys(apps[0]!), ...Object.keys(answered)])
+    for (const field of [...Object.keys(apps[0]!), ...Object.keys(queue), ...Object.keys(answered)])
       assert.ok(DOCUMENT.includes(`"${field}": `), field);
   });
 
@@ -85,7 +95,7 @@ describe("/metrics", () => {
     view.apps = [APP, OTHER, OLD];
     const families = readExposition((await get(port, "/metrics")).body);
     const names = [...families.keys()].filter((name) => /^sluice_(app|vm)_/.test(name));
-    assert.equal(names.length, 15);
+    assert.equal(names.length, 20);
     assert.deepEqual(
       names.filter((name) => !DOCUMENT.includes(`\`${name}\``)),
       [],

@@ -61,15 +61,26 @@ function checkFamily({ name, type, samples }: Family): void {
   if (type === "histogram") checkHistogram(name, samples);
 }
 
+/** One for each set of labels beside `le`, which stands last. */
 function checkHistogram(name: string, samples: ReadonlyMap<string, number>): void {
-  const buckets = [...samples].filter(([series]) => series.startsWith(`${name}_bucket`));
-  const bounds = buckets.map(([series]) => /^\w+\{le="([^"]+)"\}$/.exec(series)?.[1]);
-  assert.equal(bounds.at(-1), "+Inf");
-  const numbers = bounds.map((bound) => (bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound)));
-  for (let i = 1; i < buckets.length; i++) {
-    assert.ok(numbers[i]! > numbers[i - 1]!, `${name}: bounds that do not ascend`);
-    assert.ok(buckets[i]![1] >= buckets[i - 1]![1], `${name}: buckets that are not cumulative`);
+  const buckets = Map.groupBy(
+    [...samples].filter(([series]) => series.startsWith(`${name}_bucket`)),
+    ([series]) => /\{(.*?),?le="[^"]+"\}$/.exec(series)?.[1] ?? assert.fail(`${series} has no bound`),
+  );
+  for (const [labels, own] of buckets) {
+    const bounds = own.map(([series]) => /le="([^"]+)"\}$/.exec(series)?.[1]);
+    assert.equal(bounds.at(-1), "+Inf");
+    const numbers = bounds.map((bound) => (bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound)));
+    for (let i = 1; i < own.length; i++) {
+      assert.ok(numbers[i]! > numbers[i - 1]!, `${name}: bounds that do not ascend`);
+      assert.ok(own[i]![1] >= own[i - 1]![1], `${name}: buckets that are not cumulative`);
+    }
+    const among = labels === "" ? "" : `{${labels}}`;
+    assert.equal(own.at(-1)![1], samples.get(`${name}_count${among}`));
+    assert.ok(samples.has(`${name}_sum${among}`));
   }
-  assert.equal(buckets.at(-1)![1], samples.get(`${name}_count`));
-  assert.ok(samples.has(`${name}_sum`));
+  assert.equal(
+    samples.size,
+    [...buckets.values()].reduce((sum, own) => sum + own.length + 2, 0),
+  );
 }
