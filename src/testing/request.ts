@@ -63,6 +63,8 @@ async function answerTo({ gateway, request, bodyBytes }: Target): Promise<Incomi
   const outgoing = isTls
     ? tlsRequest({ ...options, rejectUnauthorized: false, ...serverName(hostname) })
     : plainRequest(options);
+  // After the head of the answer, what is wrong with the connection is told by the body.
+  outgoing.on("error", () => {});
   const answered = once(outgoing, "response");
   if (request.body === null || bodyBytes !== null) outgoing.end(bodyBytes ?? undefined);
   // An answer may come before the body is sent, and end it; whatever is wrong is said by the request itself.

@@ -96,6 +96,20 @@ describe("createTestGateway", () => {
     await assert.rejects(refused, { message: "enough" });
   });
 
+  it("gives an answer that comes before the request is sent", async () => {
+    await using gateway = await createTestGateway({
+      policies: { body_limit: { size: "1kb" } },
+      apps: { hello: { entry } },
+      routing: { hello: { app: "hello" } },
+    });
+    const body = "x".repeat(8_000_000);
+    for (const init of [{ body }, { body: new Blob([body]).stream(), duplex: "half" as const }]) {
+      const response = await gateway.fetch("/", { method: "POST", ...init });
+      assert.equal(response.status, 413);
+      assert.match(await response.text(), /body_too_large/);
+    }
+  });
+
   it("keeps the log, with what a handler threw", async () => {
     await using gateway = await createTestGateway({ handler: entry });
     const response = await gateway.fetch("/throw");
