@@ -35,6 +35,12 @@ describe("the event log", () => {
     assert.match(stripVTControlCharacters(text), /^\d\d:\d\d:\d\d error went wrong {2}route="all"\n$/);
   });
 
+  it("shows controls on a terminal, and never begins a line with what an app says", () => {
+    const text = written(true, (log) => log.info({ app: "a" }, "one\x1b[2J\r\n12:00:00 error forged"));
+    const plain = stripVTControlCharacters(text);
+    assert.match(plain, /^\S+ info {2}one\\x1b\[2J\\x0d {2}app="a"\n {2}12:00:00 error forged\n$/);
+  });
+
   it("has a stack below the line on a terminal", () => {
     const stack = "Error: no\n    at fetch (/app.ts:1:2)";
     const text = written(true, (log) => log.error({ app: "a", stack, vm: 1 }, "no"));

@@ -2,13 +2,14 @@
 // until somebody asks. Runs in VMs.
 
 import { FrameType } from "../wire/frames.ts";
-import { type Client, clientOf } from "./client.ts";
+import type { Client, ExecutionContext } from "./api/handler.ts";
+import { clientOf } from "./client.ts";
 import type { Served } from "./served.ts";
 
 const HOLD = Uint8Array.of(1);
 const LET_GO = Uint8Array.of(0);
 
-export class Context {
+export class Context implements ExecutionContext {
   readonly #served: Served;
   #client: Client | null = null;
   #waits = 0;

@@ -1,10 +1,11 @@
 // An upstream as an app has it: `env.<name>.fetch()`, which goes through the gateway's own pools, balancing and health.
 // Runs in VMs.
 
+import type { UpstreamBinding } from "./api/handler.ts";
 import { Asked } from "./asked.ts";
 import type { Served } from "./served.ts";
 
-export class Upstream {
+export class Upstream implements UpstreamBinding {
   readonly #served: Served;
   readonly #place: number;
   readonly #name: string;
