@@ -28,7 +28,7 @@ before(() => {
   symlinkSync(fileURLToPath(new URL("../..", import.meta.url)), join(folder, "node_modules/sluice"));
   writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);
   writeFileSync(join(folder, "hello.ts"), blockAfter("`hello.ts`:", "ts"));
-  writeFileSync(join(folder, "notes.ts"), "");
+  for (const name of ["notes.ts", "front.ts", "api-key.txt"]) writeFileSync(join(folder, name), "");
   process.chdir(folder);
 });
 after(() => {
