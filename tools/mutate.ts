@@ -7,6 +7,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
+import { APP_ASK_MUTATIONS } from "./mutations/app-asks.ts";
 import { APP_CODE_MUTATIONS } from "./mutations/app-code.ts";
 import { APP_SURFACE_MUTATIONS } from "./mutations/app-surface.ts";
 import { APP_WEBSOCKET_MUTATIONS } from "./mutations/app-websockets.ts";
@@ -43,6 +44,7 @@ const MUTATIONS = [
   ...APP_WEBSOCKET_MUTATIONS,
   ...CACHE_MUTATIONS,
   ...STATIC_MUTATIONS,
+  ...APP_ASK_MUTATIONS,
   ...APP_CODE_MUTATIONS,
   ...SUPERVISOR_MUTATIONS,
   ...APP_SURFACE_MUTATIONS,

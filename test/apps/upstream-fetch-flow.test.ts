@@ -21,6 +21,11 @@ export default {
         return env.api.fetch("/hanging");
       case "/with-signal":
         return env.api.fetch("/hanging", { signal: request.signal });
+      case "/gone":
+        await env.api.fetch("/told?started");
+        if (!request.signal.aborted) await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+        await env.api.fetch("/told?gone");
+        return new Response("to nobody");
       case "/aborted": {
         const controller = new AbortController();
         const asked = env.api.fetch("/hanging", { signal: controller.signal });
@@ -94,7 +99,8 @@ describe("an upstream that a handler asks, over time", { timeout: 120_000 }, () 
         }
       };
       more();
-    } else if (pathname === "/paused") {
+    } else if (pathname === "/told") response.end();
+    else if (pathname === "/paused") {
       paused = request;
       request.pause();
     }
@@ -181,6 +187,15 @@ routing: { all: { app: asker } }`,
     assert.equal(await (await fetch(url("/aborted"))).text(), "the reason");
     assert.equal(hanging[count]!.socket.destroyed, false);
     hanging[count]!.socket.destroy();
+  });
+
+  it("hears of the client also when that has gone, as long as the handler runs", async () => {
+    const came = (asked: string) => backend.requests.find(({ url: path }) => path === asked);
+    const socket = await open("GET /gone HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    while (came("/told?started") === undefined) await new Promise((resolve) => setImmediate(resolve));
+    socket.destroy();
+    while (came("/told?gone") === undefined) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(came("/told?gone")!.headers["x-forwarded-for"], "127.0.0.1");
   });
 
   it("is left by a signal, whose reason the handler gets", async () => {

@@ -37,11 +37,15 @@ function frame(type: number, payload: Buffer | string, stream = STREAM): Buffer 
   return Buffer.concat([header, Buffer.from(payload)]);
 }
 
-function head(text: string, { flags = 0, stream = STREAM, length = text.length } = {}): Buffer {
+function head(text: string, { flags = 0, stream = STREAM, length = text.length, more = 0 } = {}): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt8(flags, 0);
   prefix.writeUInt32LE(length, 1);
-  return frame(FrameType.head, Buffer.concat([prefix, Buffer.from(text, "latin1")]), stream);
+  return frame(
+    FrameType.head,
+    Buffer.concat([prefix, Buffer.from(text, "latin1"), Buffer.alloc(more)]),
+    stream,
+  );
 }
 
 /** Of the upstream in the first place, for nobody. */
@@ -60,6 +64,16 @@ const BREACHES: readonly (readonly [string, Buffer[], RegExp])[] = [
     /begin with an upstream and a stream/,
   ],
   ["a body that is too long", [head(POST_10), body(11)], /more than the 10 bytes that its head says/],
+  [
+    "a body that is too long, in its head",
+    [head(POST_10, { more: 11 })],
+    /more than the 10 bytes that its head says/,
+  ],
+  [
+    "a body of a request without one",
+    [head(asking(""), { more: 1 })],
+    /more than the 0 bytes that its head says/,
+  ],
   ["a body that is too short", [head(POST_10), frame(FrameType.end, "")], /0 bytes where its head says 10/],
   [
     "a body that is too short, in its head",
@@ -126,7 +140,7 @@ describe("a VM that asks an upstream what no VM should", { timeout: 120_000 }, (
     });
     const entry = writeApp(HANDLER);
     const app = `{ entry: ${entry}, upstreams: [api], concurrency: ${CONCURRENCY} }`;
-    const names = [...BREACHES.map((_, i) => `app${i}`), "refused", "credit"];
+    const names = [...BREACHES.map((_, i) => `app${i}`), "refused", "credit", "code0", "code1"];
     gateway = await TestGateway.start(
       `backends: { api: [${backend.place}] }
 apps: { ${names.map((name) => `${name}: ${app}`).join(", ")} }
@@ -154,6 +168,17 @@ routing: { ${names.map((name) => `${name}: { path: /${name}, app: ${name} }`).jo
     await ask("credit", head(CHUNKED), `&times=1000&last=${last}`).catch(() => {});
     const fault = /more of a request body than there was credit for/;
     await gateway.logged((line) => line["app"] === "credit" && fault.test(line.msg));
+  });
+
+  it("cannot answer with an error that is none of an upstream", async () => {
+    // The first exchange of that VM.
+    const abort = (code: string) => frame(FrameType.abort, `${code}\nmessage\0`, 1);
+    const codeOf = async (response: Response) => {
+      const { error } = (await response.json()) as { error: { code: string } };
+      return error.code;
+    };
+    assert.equal(await codeOf(await ask("code0", abort("route_not_found"))), "app_failed");
+    assert.equal(await codeOf(await ask("code1", abort("circuit_open"))), "circuit_open");
   });
 
   for (const [i, [what, text]] of REFUSED.entries()) {

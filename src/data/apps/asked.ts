@@ -108,18 +108,15 @@ export class Asked extends Timed implements StreamUser, InnerUser {
     const inner = new InnerClient(thread, asker, { ...asked, authority, host, protocol }, this);
     inner.exchange.backendHost = asked.authority;
     this.#inner = inner;
+    let fault: string | null = null;
     if (body !== null) {
-      this.#received = body.length;
       // Bytes with the head need no credit.
       this.#granted += body.length;
-      this.#pieces.push(Buffer.from(body));
+      fault = this.#onPiece(inner, body);
     }
-    if (ends) {
-      const fault = this.#onBodyEnd(inner);
-      if (fault !== null) return fault;
-    }
-    inner.start(action, null);
-    return null;
+    if (ends) fault ??= this.#onBodyEnd(inner);
+    if (fault === null) inner.start(action, null);
+    return fault;
   }
 
   // ---- the request body ----
@@ -129,9 +126,9 @@ export class Asked extends Timed implements StreamUser, InnerUser {
     this.#received += piece.length;
     if (this.#received > this.#granted) return "more of a request body than there was credit for";
     const { bodyLength } = inner.exchange.request;
+    // To a backend the rest would be another request.
     if (bodyLength !== UNKNOWN_LENGTH && this.#received > bodyLength)
       return `a request body of more than the ${bodyLength} bytes that its head says`;
-    if (piece.length === 0) return null;
     if (inner.bodyWanted && this.#pieces.length === 0) {
       inner.giveBody(piece);
       this.#grant(piece.length);
