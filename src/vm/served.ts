@@ -30,6 +30,9 @@ import { freshHalf, loseWebSocket } from "./websocket/web-socket.ts";
 /** For what the head of a response may get beside what the app gives it: its length, and the empty line. */
 const HEAD_RESERVE_BYTES = 64;
 
+const HOLD = Uint8Array.of(1);
+const LET_GO = Uint8Array.of(0);
+
 export class Served implements LinkUser, Turn, RequestSource {
   method = "";
   url = "";
@@ -49,6 +52,8 @@ export class Served implements LinkUser, Turn, RequestSource {
   /** The exchange was over before the handler was. */
   #abandoned = false;
   #credit = RESPONSE_WINDOW_BYTES;
+  /** What goes on after it, or may. */
+  #holds = 0;
 
   constructor(link: GatewayLink, stream: number) {
     this.link = link;
@@ -159,6 +164,17 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.#abort ??= new AbortController();
     if (this.#reason !== null) this.#abort.abort(this.#reason);
     return this.#abort.signal;
+  }
+
+  /** Its client is remembered when the exchange is over, for what still asks upstreams. */
+  hold(): void {
+    if (this.#holds++ === 0 && this.link.turns.app.asks)
+      this.link.writer.bytes(FrameType.hold, this.stream, HOLD);
+  }
+
+  letGo(): void {
+    if (--this.#holds === 0 && this.link.turns.app.asks)
+      this.link.writer.bytes(FrameType.hold, this.stream, LET_GO);
   }
 
   // ---- answering ----
@@ -283,6 +299,7 @@ export class Served implements LinkUser, Turn, RequestSource {
     this.#abortSignal(error);
     if (this.link.turns.giveUp(this) || !this.#running) return;
     this.#abandoned = true;
+    this.hold();
     this.link.turns.work.abandoned++;
     this.#release();
   }
@@ -290,6 +307,7 @@ export class Served implements LinkUser, Turn, RequestSource {
   #returnedLate(): void {
     if (!this.#abandoned) return;
     this.#abandoned = false;
+    this.letGo();
     this.link.turns.work.abandoned--;
   }
 

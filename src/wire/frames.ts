@@ -57,8 +57,10 @@ export const MAX_PIECE_BYTES = 65_536;
 export const REQUEST_WINDOW_BYTES = 16_384;
 /** Streams that a VM opens at a time, for each handler that it may run at a time (`concurrency`). */
 export const ASKS_PER_HANDLER = 8;
-/** Promises that a VM waits for beside its exchanges (`ctx.waitUntil`), and so the exchanges that are held for it. */
+/** Promises that a VM waits for beside its exchanges (`ctx.waitUntil`). */
 export const MAX_WAITS = 1000;
+/** Exchanges whose client a link remembers: for these promises, and for handlers whose client has gone. */
+export const MAX_HELD = 2000;
 /** So much of a response body may be under way before the data thread grants more. */
 export const RESPONSE_WINDOW_BYTES = 65_536;
 /** Longest head. */

@@ -9,7 +9,7 @@ import type { StreamUser } from "./vm-link.ts";
 const MOST_BYTES = 2 * RESPONSE_WINDOW_BYTES + MAX_PIECE_BYTES;
 
 export class EndingStream implements StreamUser {
-  /** The handler may still ask upstreams. */
+  /** The VM may ask to have it held before its last word. */
   readonly exchange: Exchange | null;
   #bytes = 0;
 

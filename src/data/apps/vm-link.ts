@@ -8,7 +8,7 @@ import type { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
 import { FrameReader, type FrameSink, readNumber } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
-import { FrameType, HEAD_ENDS, MAX_WAITS } from "../../wire/frames.ts";
+import { FrameType, HEAD_ENDS, MAX_HELD } from "../../wire/frames.ts";
 import { requestIdOf } from "../../wire/request-id.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
@@ -216,8 +216,7 @@ export class VmLink implements FrameSink {
     // Null for one that was aborted meanwhile: its client is not known any more.
     const exchange = this.#users.get(stream)?.exchange ?? null;
     if (exchange === null) return null;
-    if (this.#held.size >= MAX_WAITS) return `more than ${MAX_WAITS} exchanges held`;
-    this.#held.set(stream, askerOf(exchange));
+    if (this.#held.size < MAX_HELD) this.#held.set(stream, askerOf(exchange));
     return null;
   }
 
