@@ -31,8 +31,8 @@ export interface Env {}
 /** An upstream of the configuration, by way of the gateway's own pools, balancing, health and limits. */
 export interface UpstreamBinding {
   /**
-   * As the global `fetch`, but a redirect is given, not followed; of the URL only path and query matter to the choice of
-   * the backend, and a path alone is a URL too. Rejects with an UpstreamError where there is no response.
+   * As the global `fetch`, but a redirect is given, not followed, and a path alone is a URL too. The host of the URL is what
+   * the backend sees as Host. Rejects with an UpstreamError where there is no response.
    */
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
 }
@@ -50,7 +50,7 @@ export interface ExecutionContext {
   readonly client: Client;
   /** As in the gateway's log. */
   readonly requestId: string;
-  /** Goes on with the promise after the response. The VM is not replaced before it is settled, within limits. */
+  /** Goes on with the promise after the response. The VM is not replaced before it is settled, for 30 seconds at most. */
   waitUntil(promise: Promise<unknown>): void;
 }
 
