@@ -7,6 +7,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ACCESS_MUTATIONS } from "./mutations/access.ts";
+import { ADMISSION_MUTATIONS } from "./mutations/admission.ts";
 import { APP_ASK_MUTATIONS } from "./mutations/app-asks.ts";
 import { APP_CODE_MUTATIONS } from "./mutations/app-code.ts";
 import { APP_SURFACE_MUTATIONS } from "./mutations/app-surface.ts";
@@ -47,6 +48,7 @@ const MUTATIONS = [
   ...APP_ASK_MUTATIONS,
   ...APP_CODE_MUTATIONS,
   ...SUPERVISOR_MUTATIONS,
+  ...ADMISSION_MUTATIONS,
   ...APP_SURFACE_MUTATIONS,
   ...VM_HTTP_MUTATIONS,
 ];

@@ -18,7 +18,7 @@ const MAX_NAME_BYTES = 256;
 const RULES: Readonly<Record<keyof typeof FrameType, FrameRule>> = {
   head: { least: HEAD_PREFIX_BYTES, most: HEAD_PREFIX_BYTES + MAX_HEAD_BYTES + MAX_PIECE_BYTES },
   body: { least: 1, most: MAX_PIECE_BYTES },
-  end: { least: 0, most: MAX_PIECE_BYTES },
+  end: { least: 0, most: 0 },
   abort: { least: 0, most: MAX_PIECE_BYTES },
   credit: { least: 4, most: 4 },
   queued: { least: 0, most: 0 },

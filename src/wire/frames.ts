@@ -11,7 +11,7 @@ export const FrameType = {
   head: 1,
   /** A piece of the body. */
   body: 2,
-  /** The end of the body. Payload: trailers as `name: value CRLF` lines, or nothing. */
+  /** The end of the body. */
   end: 3,
   /** The stream is over, whatever was under way. Payload: why, as text; of a VM: code LF message NUL stack, in UTF-8. */
   abort: 4,
@@ -65,8 +65,6 @@ export const MAX_HELD = 2000;
 export const RESPONSE_WINDOW_BYTES = 65_536;
 /** Longest head. */
 export const MAX_HEAD_BYTES = 131_072;
-/** Most that one side may send of a body at any time. */
-export const MAX_CREDIT_BYTES = 0x7fff_ffff;
 /** So many bytes of WebSocket messages may be under way each way before the receiver grants more; see `messageCost`. */
 export const MESSAGE_WINDOW_BYTES = 65_536;
 

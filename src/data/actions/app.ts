@@ -215,7 +215,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
       case FrameType.body:
         return this.#onBody(bytes.subarray(start, end));
       case FrameType.end:
-        return this.#onEnd(end - start);
+        return this.#onEnd();
       case FrameType.credit:
         return this.#onCredit(readNumber(bytes, start));
       case FrameType.queued:
@@ -330,9 +330,8 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
     return null;
   }
 
-  #onEnd(trailerBytes: number): string | null {
+  #onEnd(): string | null {
     if (this.#streamed === null) return "the end of a body before its head";
-    if (trailerBytes > 0) return "trailers, which no handler can make";
     const missing = this.#streamed.atEnd();
     if (missing !== null) return this.#invalid(missing);
     this.#close();

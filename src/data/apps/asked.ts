@@ -56,7 +56,6 @@ export class Asked extends Timed implements StreamUser, InnerUser {
       case FrameType.end:
         return this.#onBodyEnd(inner);
       case FrameType.credit:
-        if (end - start !== 4) return "a credit without its number";
         this.#onCredit(inner, readNumber(bytes, start));
         return null;
       case FrameType.abort:
@@ -74,7 +73,8 @@ export class Asked extends Timed implements StreamUser, InnerUser {
   }
 
   #onHead(bytes: Buffer, start: number, end: number): string | null {
-    if (end - start < HEAD_PREFIX_BYTES) return "a head without its length";
+    const flags = bytes[start]!;
+    if ((flags & ~HEAD_ENDS) !== 0) return `a head with flags ${flags}`;
     const headStart = start + HEAD_PREFIX_BYTES;
     const bodyStart = headStart + readNumber(bytes, start + 1);
     if (bodyStart > end) return "a head that is longer than its frame";
@@ -90,7 +90,7 @@ export class Asked extends Timed implements StreamUser, InnerUser {
       return null;
     }
     const body = bodyStart === end ? null : bytes.subarray(bodyStart, end);
-    return this.#begin(head.request, head.stream, action, body, (bytes[start]! & HEAD_ENDS) !== 0);
+    return this.#begin(head.request, head.stream, action, body, flags === HEAD_ENDS);
   }
 
   #begin(

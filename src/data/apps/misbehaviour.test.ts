@@ -96,7 +96,7 @@ const RUBBISH: ReadonlyArray<readonly [title: string, script: Script, fault: Reg
       vm.respond(on, OK, "ok", false);
       vm.say(end, on, Buffer.from("a: b\r\n"));
     },
-    /^trailers, which no handler can make$/,
+    /^a frame of type 3 with 6 bytes: expected 0$/,
   ],
   [
     "credit for a request without a body",

@@ -1,0 +1,313 @@
+// Guards of the link between data threads and VMs: frames, places at a VM, its queue, and where exchanges go when it ends.
+
+import type { Mutation } from "./mutation.ts";
+
+const rules = "src/wire/frame-rules.ts";
+const reader = "src/wire/frame-reader.ts";
+const writer = "src/wire/frame-writer.ts";
+const READER = ["src/wire/frame-reader.test.ts"];
+const WRITER = ["src/wire/frame-writer.test.ts"];
+const link = "src/data/apps/vm-link.ts";
+const watch = "src/data/apps/link-watch.ts";
+const pool = "src/data/apps/vm-pool.ts";
+const run = "src/data/actions/app.ts";
+const pieces = "src/data/apps/request-pieces.ts";
+const streamed = "src/data/apps/streamed-body.ts";
+const response = "src/data/apps/response-reader.ts";
+const RUBBISH = ["src/data/apps/misbehaviour.test.ts"];
+const RUN = ["src/data/apps/app-run.test.ts"];
+const turns = "src/vm/turns.ts";
+const TURNS = ["src/vm/turns.test.ts"];
+const QUEUE = ["src/core/shared/app-queue.test.ts"];
+const ADMISSION = ["test/apps/admission.test.ts"];
+
+export const ADMISSION_MUTATIONS: readonly Mutation[] = [
+  {
+    name: "link: a frame is no longer than its type may be",
+    file: rules,
+    find: "if (payload < least || payload > most) {",
+    replace: "if (payload < least) {",
+    tests: READER,
+  },
+  {
+    name: "link: frames of the link are on stream 0, and no others",
+    file: rules,
+    find: "return OF_LINK[type] === (stream === 0) ? null :",
+    replace: "return true ? null :",
+    tests: READER,
+  },
+  {
+    name: "link: a header is judged before its payload is kept",
+    file: reader,
+    find: "if (this.#keptLength < FRAME_HEADER_BYTES) return null;\n    const payload = readNumber(this.#kept, 0);",
+    replace:
+      "if (this.#keptLength < FRAME_HEADER_BYTES + 1) return null;\n    const payload = readNumber(this.#kept, 0);",
+    tests: READER,
+  },
+  {
+    name: "link: bytes that the kernel has not taken are left alone",
+    file: writer,
+    find: "if (socket.writableLength > 0 || this.#buffer.length > BUFFER_BYTES)",
+    replace: "if (this.#buffer.length > BUFFER_BYTES)",
+    tests: WRITER,
+  },
+  {
+    name: "link: frames of a turn leave in one write",
+    file: writer,
+    find: "    setImmediate(this.#flush);",
+    replace: "    this.#flush();",
+    tests: WRITER,
+  },
+  {
+    name: "link: nothing comes on a stream that is over",
+    file: link,
+    find: 'const what = stream <= this.lastStream ? "is over" : "was never opened";',
+    replace: 'if (stream <= this.lastStream) return null;\n      const what = "was never opened";',
+    tests: RUBBISH,
+  },
+  {
+    name: "link: a place is kept until the VM has said its last",
+    file: link,
+    find: "if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange));",
+    replace: "if (stream % 2 === 2) this.#users.set(stream, new EndingStream(user.exchange));",
+    tests: RUN,
+  },
+  {
+    name: "link: a place is given back once",
+    file: link,
+    find: "else if (this.#placeless.size === 0 || !this.#placeless.delete(stream))",
+    replace: "else",
+    tests: RUN,
+  },
+  {
+    name: "link: the last words of a VM count",
+    file: link,
+    find: "    readLastWords(this.#socket, receive);\n",
+    replace: "",
+    tests: RUN,
+  },
+  {
+    name: "link: a pong is for the ping that was sent",
+    file: watch,
+    find: "if (number !== this.#number || number === this.#answered)",
+    replace: "if (number < 0)",
+    tests: RUBBISH,
+  },
+  {
+    name: "link: what was sent before a ping may have been read",
+    file: watch,
+    find: "return this.#number !== this.#answered && stream > this.#before;",
+    replace: "return this.#number !== this.#answered;",
+    tests: RUN,
+  },
+  {
+    name: "link: a ping that was answered says nothing of what came behind it",
+    file: watch,
+    find: "return this.#number !== this.#answered && stream > this.#before;",
+    replace: "return stream > this.#before;",
+    tests: RUN,
+  },
+  {
+    name: "link: a VM whose link is gone is not connected to again",
+    file: pool,
+    find: "if (lost) this.#lost.add(id);",
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "admission: the least loaded VM takes the next one",
+    file: pool,
+    find: "        least = load;\n",
+    replace: "",
+    tests: RUN,
+  },
+  {
+    name: "admission: no more wait for a VM than may",
+    file: pool,
+    find: "if (!this.queue.tryWait(this.#mostWaiters)) return false;",
+    replace: "this.queue.tryWait(1e9);",
+    tests: RUN,
+  },
+  {
+    name: "admission: a body that trickles in is at no VM",
+    file: run,
+    find: "if (body.ended || body.waitingBytes >= this.#route.app.requestBufferBytes) this.#dispatch();",
+    replace: "this.#dispatch();",
+    tests: RUN,
+  },
+  {
+    name: "admission: what is queued has queue.timeout",
+    file: run,
+    find: "    this.#pool.queue.addQueued(1);\n    this.#route.thread.deadlines.set(this, this.#route.app.queue.timeoutMs);",
+    replace: "    this.#pool.queue.addQueued(1);",
+    tests: RUN,
+  },
+  {
+    name: "admission: what is started has its whole time",
+    file: run,
+    find: "    this.#pool.queue.waited(performance.now() - this.#waitingSince);\n    this.#route.thread.deadlines.set(this, this.#route.app.timeoutMs);",
+    replace: "    this.#pool.queue.waited(performance.now() - this.#waitingSince);",
+    tests: RUN,
+  },
+  {
+    name: "admission: an event stream gives its place back",
+    file: run,
+    find: "if (isEvents) link.givePlaceBack(this.#stream);",
+    replace: "",
+    tests: RUN,
+  },
+  {
+    name: "admission: what is queued is not answered",
+    file: run,
+    find: 'if (this.#state !== AT_VM) return "a head where the exchange was not begun, or has one";',
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "repetition: what was begun goes to no other VM by itself",
+    file: run,
+    find: "else if (isUnread || wasQueued) this.#move();",
+    replace: "else if (isUnread || wasQueued || this.#body === null) this.#move();",
+    tests: RUN,
+  },
+  {
+    name: "repetition: what hung its VM is not begun again",
+    file: run,
+    find: "if (harmful) this.#failEnded();",
+    replace: "if (false) this.#failEnded();",
+    tests: RUN,
+  },
+  {
+    name: "repetition: only idempotent methods",
+    file: run,
+    find: "else if (this.#route.app.repeatsIdempotent && isIdempotent(this.#exchange.request.method)) {",
+    replace: "else if (this.#route.app.repeatsIdempotent) {",
+    tests: RUN,
+  },
+  {
+    name: "repetition: an exchange does not end VM after VM",
+    file: run,
+    find: "isAnswered || this.#moves === MOST_MOVES || ",
+    replace: "isAnswered || ",
+    tests: RUN,
+  },
+  {
+    name: "repetition: a body of which some is gone goes nowhere",
+    file: pieces,
+    find: "if (this.#gone) return false;",
+    replace: "",
+    tests: RUN,
+  },
+  {
+    name: "credit: a VM gives back no more of a request than it had",
+    file: pieces,
+    find: 'if (this.#credit > REQUEST_WINDOW_BYTES) return "more credit than there was to give back";',
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "credit: no more of a request goes to a VM than it takes",
+    file: pieces,
+    find: "const end = Math.min(piece.length, this.#offset + this.#credit);",
+    replace: "const end = piece.length;",
+    tests: RUN,
+  },
+  {
+    name: "credit: a VM sends no more of a response than it may",
+    file: streamed,
+    find: 'if (this.#window < 0) return "more of a body than there was credit for";',
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "credit: nothing is granted while the client takes nothing",
+    file: streamed,
+    find: "if (this.slow || this.#taken < RESPONSE_WINDOW_BYTES / 2) return;",
+    replace: "if (this.#taken < RESPONSE_WINDOW_BYTES / 2) return;",
+    tests: RUN,
+  },
+  {
+    name: "responses: a head is no longer than its frame",
+    file: response,
+    find: 'if (length < 0) return "a head that is longer than its frame";',
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "responses: a head ends where its frame says",
+    file: response,
+    find: 'if (found !== end) return "a head that does not end where its frame says";',
+    replace: "",
+    tests: RUBBISH,
+  },
+  {
+    name: "responses: no status below 200",
+    file: response,
+    find: "return status < 200 && status !== 101 ?",
+    replace: "return status < 100 ?",
+    tests: RUBBISH,
+  },
+  {
+    name: "turns: no more handlers at a time than may be",
+    file: turns,
+    find: "if (this.running === this.#concurrency) break;",
+    replace: "",
+    tests: TURNS,
+  },
+  {
+    name: "turns: nobody gets past who waits",
+    file: turns,
+    find: "if (this.running < this.#concurrency && this.#waiting.size === 0) {",
+    replace: "if (this.running < this.#concurrency) {",
+    tests: TURNS,
+  },
+  {
+    name: "turns: who was told is begun after that is out",
+    file: turns,
+    find: "for (const turn of begun) if (turn.isTold) turn.flush();",
+    replace: "",
+    tests: TURNS,
+  },
+  {
+    name: "turns: the event loop goes on",
+    file: turns,
+    find: "if (next.isTold || this.#isLate()) this.#schedule();",
+    replace: "if (next.isTold) this.#schedule();",
+    tests: TURNS,
+  },
+  {
+    name: "waits: a thread that ended waits for nothing",
+    file: "src/core/shared/app-queue.ts",
+    find: "Atomics.sub(this.#ints, 0, this.#own[WAITING]!);",
+    replace: "",
+    tests: QUEUE,
+  },
+  {
+    name: "waits: those for a VM are counted exactly",
+    file: "src/core/shared/app-queue.ts",
+    find: "const found = Atomics.compareExchange(this.#ints, 0, count, count + 1);",
+    replace: "const found = count;\n      this.#ints[0] = count + 1;",
+    tests: QUEUE,
+  },
+  {
+    name: "places: a VM's are counted exactly",
+    file: "src/core/shared/app-state.ts",
+    find: "const found = Atomics.compareExchange(this.#cells, total, count, count + 1);",
+    replace: "const found = count;\n      this.#cells[total] = count + 1;",
+    tests: ["src/core/shared/app-state.test.ts"],
+  },
+  {
+    name: "vm: it says its last on what was given up",
+    file: "src/vm/gateway-link.ts",
+    find: "if (stream % 2 === 1 && !this.#users.has(stream)) this.writer.empty(FrameType.abort, stream);",
+    replace: "",
+    tests: ADMISSION,
+  },
+  {
+    name: "vm: a handler that was given up gives its turn to the next one",
+    file: "src/vm/served.ts",
+    find: "    this.#abandoned = true;\n",
+    replace: "    if (this.#over) return;\n    this.#abandoned = true;\n",
+    tests: ADMISSION,
+  },
+];
