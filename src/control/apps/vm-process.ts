@@ -214,7 +214,7 @@ export class VmProcess {
         this.#output.say(message);
         break;
       default:
-        this.#misbehaved(`a message that no VM sends`);
+        this.#misbehaved("a message that no VM sends");
     }
   }
 
