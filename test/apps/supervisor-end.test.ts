@@ -67,17 +67,29 @@ describe("a gateway that is killed", () => {
 });
 
 describe("a gateway that was away", () => {
-  it("does not take its VMs for hung", async (t) => {
-    const { work } = await start(t, "hang_timeout: 300ms, timeout: 20s");
-    const { id } = await work.vm();
-    const response = work.get("/wait?ms=1500");
-    await work.until(([app]) => app!.vms[0]!.outstanding === 1);
-    work.gateway.process.kill("SIGSTOP");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    work.gateway.process.kill("SIGCONT");
-    assert.equal((await response).status, 200);
-    const app = await work.app();
-    assert.equal(app.outcomes["hung"], 0);
-    assert.equal(app.vms[0]!.id, id);
-  });
+  for (const isAlone of [true, false]) {
+    it(`does not take its VMs for hung${isAlone ? "" : ", which were away with it"}`, async (t) => {
+      const { work } = await start(t, "hang_timeout: 1s, timeout: 60s");
+      const { id, pid } = await work.vm();
+      const response = work.get("/wait?ms=3000");
+      await work.until(([app]) => app!.vms[0]!.outstanding === 1);
+      if (!isAlone) {
+        // So that there is a question that it has not answered.
+        process.kill(pid, "SIGSTOP");
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      work.gateway.process.kill("SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      work.gateway.process.kill("SIGCONT");
+      if (!isAlone) {
+        // So that it cannot have answered when the gateway looks.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        process.kill(pid, "SIGCONT");
+      }
+      assert.equal((await response).status, 200);
+      const app = await work.app();
+      assert.equal(app.outcomes["hung"], 0);
+      assert.equal(app.vms[0]!.id, id);
+    });
+  }
 });

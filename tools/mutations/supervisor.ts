@@ -29,13 +29,6 @@ export const SUPERVISOR_MUTATIONS: readonly Mutation[] = [
     tests: OUTCOMES,
   },
   {
-    name: "a VM that answers soon enough is left alone",
-    file: watch,
-    find: "if (vm.heartbeat.silentMs(performance.now()) < hangTimeoutMs) return;",
-    replace: "if (vm.heartbeat.silentMs(performance.now()) < 0) return;",
-    tests: END,
-  },
-  {
     name: "time in which the gateway was away does not count",
     file: watch,
     find: "if (awayMs > AWAY_MS) vm.heartbeat.excuse(awayMs);",
