@@ -199,6 +199,13 @@ export const ADMISSION_MUTATIONS: readonly Mutation[] = [
     tests: RUN,
   },
   {
+    name: "repetition: a body that goes on while the end of its VM is in doubt is kept",
+    file: run,
+    find: "if (link !== null && this.#state !== DOUBTFUL && body.send",
+    replace: "if (link !== null && body.send",
+    tests: RUN,
+  },
+  {
     name: "credit: a VM gives back no more of a request than it had",
     file: pieces,
     find: 'if (this.#credit > REQUEST_WINDOW_BYTES) return "more credit than there was to give back";',

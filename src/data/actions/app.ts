@@ -142,7 +142,9 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
 
   #send(body: RequestPieces): void {
     const link = this.#link;
-    if (link !== null && body.send(link.writer, this.#stream)) this.#exchange.client.resumeBody();
+    // What comes while it is not known whether the exchange goes on is kept.
+    if (link !== null && this.#state !== DOUBTFUL && body.send(link.writer, this.#stream))
+      this.#exchange.client.resumeBody();
   }
 
   /** Goes to a VM, waits for one, or fails. */
@@ -202,8 +204,9 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
 
   /** A VM serves, or it is known that none will. */
   onVm(): void {
-    this.#pool.queue.waited(performance.now() - this.#waitingSince);
+    const { queue } = this.#pool;
     this.#dispatch();
+    if (this.#state === AT_VM) queue.waited(performance.now() - this.#waitingSince);
   }
 
   // ---- from the VM ----

@@ -430,6 +430,24 @@ describe("when a VM ends", () => {
       assert.equal(client.status, 200);
     });
 
+    it("has all of its body there, also what comes before that is known", async (t) => {
+      const { app, first, second, client } = await start(t, { ...rules, requestBufferBytes: 1000 });
+      client.goAway(CLIENT_GONE);
+      const put = app.ask({ method: "PUT", bodyLength: 1006 });
+      put.send("x".repeat(1000));
+      await first.next(body);
+      app.serve(first, second);
+      first.kill();
+      await first.untilClosed();
+      await turns();
+      put.send("behind");
+      app.thread.context.vms.ends.tell(first.id, false);
+      put.endRequest();
+      await second.next(end);
+      const pieces = second.frames.filter(({ type }) => type === body).map(({ payload }) => payload);
+      assert.equal(Buffer.concat(pieces).toString(), `${"x".repeat(1000)}behind`);
+    });
+
     it("goes at once where that is known already", async (t) => {
       const { app, first, second, client } = await start(t, rules);
       app.serve(first, second);
