@@ -18,9 +18,9 @@ export default {
     const { pathname, searchParams } = new URL(request.url);
     switch (pathname) {
       case "/without-signal":
-        return env.api.fetch("/hanging");
+        return env.api.fetch("/hanging?without");
       case "/with-signal":
-        return env.api.fetch("/hanging", { signal: request.signal });
+        return env.api.fetch("/hanging?with", { signal: request.signal });
       case "/gone":
         await env.api.fetch("/told?started");
         if (!request.signal.aborted) await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
@@ -28,13 +28,14 @@ export default {
         return new Response("to nobody");
       case "/aborted": {
         const controller = new AbortController();
-        const asked = env.api.fetch("/hanging", { signal: controller.signal });
-        await env.api.fetch("/asked?path=/hanging");
+        const path = "/hanging?" + searchParams.get("id");
+        const asked = env.api.fetch(path, { signal: controller.signal });
+        await env.api.fetch("/asked?path=" + path);
         controller.abort(new Error("the reason"));
         return new Response(await asked.catch((error) => error.message));
       }
       case "/aborted-before":
-        return new Response(await env.api.fetch("/hanging", { signal: AbortSignal.abort(new Error("too late")) }).catch((error) => error.message));
+        return new Response(await env.api.fetch("/hanging?too-late", { signal: AbortSignal.abort(new Error("too late")) }).catch((error) => error.message));
       case "/cancelled": {
         const response = await env.api.fetch("/endless");
         const reader = response.body.getReader();
@@ -51,15 +52,15 @@ export default {
         const controller = new AbortController();
         const { signal } = controller;
         const asked = Array.from({ length: Number(searchParams.get("count")) }, () =>
-          env.api.fetch("/hanging", { signal }).catch(({ name, message }) => name + ": " + message),
+          env.api.fetch("/hanging?many", { signal }).catch(({ name, message }) => name + ": " + message),
         );
         const first = await Promise.race([...asked, env.api.fetch("/asked?path=/none").catch(({ message }) => message)]);
         controller.abort();
         return new Response(typeof first === "string" ? first : "none too many");
       }
       case "/exit":
-        env.api.fetch("/hanging");
-        await env.api.fetch("/asked?path=/hanging");
+        env.api.fetch("/hanging?exit");
+        await env.api.fetch("/asked?path=/hanging?exit");
         process.exit(3);
       default:
         return env.api.fetch(request);
@@ -71,8 +72,6 @@ export default {
 describe("an upstream that a handler asks, over time", { timeout: 120_000 }, () => {
   let backend: AskedBackend;
   let gateway: TestGateway;
-  /** Requests that hang, by the order in which they came. */
-  const hanging: IncomingMessage[] = [];
   /** Bytes of `/endless` that the backend could write, and those of uploads that it has read. */
   const bytes = { written: 0, read: 0 };
   /** Of an upload that is not read. */
@@ -81,8 +80,8 @@ describe("an upstream that a handler asks, over time", { timeout: 120_000 }, () 
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url!, "http://backend");
-    if (pathname === "/hanging") hanging.push(request);
-    else if (pathname === "/asked") {
+    if (pathname === "/hanging") return;
+    if (pathname === "/asked") {
       // Answers when such a request has come.
       while (!backend.requests.some(({ url: asked }) => asked === searchParams.get("path")))
         await new Promise((resolve) => setImmediate(resolve));
@@ -106,10 +105,19 @@ describe("an upstream that a handler asks, over time", { timeout: 120_000 }, () 
     }
   }
 
-  /** Resolves when the backend's side of the newest hanging request is closed. */
-  async function hangUp(): Promise<void> {
-    const request = hanging.at(-1)!;
-    if (!request.socket.destroyed) await once(request.socket, "close");
+  /** Resolves with a request when it has come. */
+  async function came(path: string): Promise<IncomingMessage> {
+    for (;;) {
+      const found = backend.requests.find(({ url: asked }) => asked === path);
+      if (found !== undefined) return found;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Resolves when the gateway has left the backend alone with a request. */
+  async function left(path: string): Promise<void> {
+    const { socket } = await came(path);
+    if (!socket.destroyed) await once(socket, "close");
   }
 
   /** Resolves when a count does not change any more. */
@@ -169,39 +177,41 @@ routing: { all: { app: asker } }`,
   });
 
   it("is left when the client goes, where the request has that signal", async () => {
-    for (const path of ["/hanging", "/with-signal"]) {
-      const count = hanging.length;
+    for (const [path, asked] of [
+      ["/hanging?as-it-is", "/hanging?as-it-is"],
+      ["/with-signal", "/hanging?with"],
+    ] as const) {
       const socket = await open(`GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
-      while (hanging.length === count) await new Promise((resolve) => setImmediate(resolve));
+      await came(asked);
       socket.destroy();
-      await hangUp();
+      await left(asked);
     }
   });
 
   it("goes on when the client goes, where the request has not", async () => {
-    const count = hanging.length;
     const socket = await open("GET /without-signal HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    while (hanging.length === count) await new Promise((resolve) => setImmediate(resolve));
+    const request = await came("/hanging?without");
     socket.destroy();
-    await gateway.logged(() => true);
-    assert.equal(await (await fetch(url("/aborted"))).text(), "the reason");
-    assert.equal(hanging[count]!.socket.destroyed, false);
-    hanging[count]!.socket.destroy();
+    // Later requests are left meanwhile.
+    await fetch(url("/aborted?id=meanwhile"));
+    await left("/hanging?meanwhile");
+    assert.equal(request.socket.destroyed, false);
+    request.socket.destroy();
   });
 
   it("hears of the client also when that has gone, as long as the handler runs", async () => {
-    const came = (asked: string) => backend.requests.find(({ url: path }) => path === asked);
     const socket = await open("GET /gone HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    while (came("/told?started") === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await came("/told?started");
     socket.destroy();
-    while (came("/told?gone") === undefined) await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(came("/told?gone")!.headers["x-forwarded-for"], "127.0.0.1");
+    const { headers } = await came("/told?gone");
+    assert.equal(headers["x-forwarded-for"], "127.0.0.1");
   });
 
   it("is left by a signal, whose reason the handler gets", async () => {
-    assert.equal(await (await fetch(url("/aborted"))).text(), "the reason");
-    await hangUp();
+    assert.equal(await (await fetch(url("/aborted?id=signal"))).text(), "the reason");
+    await left("/hanging?signal");
     assert.equal(await (await fetch(url("/aborted-before"))).text(), "too late");
+    assert.ok(!backend.requests.some(({ url: asked }) => asked === "/hanging?too-late"));
   });
 
   it("is left by who cancels its body", async () => {
@@ -223,13 +233,12 @@ routing: { all: { app: asker } }`,
       message,
       new RegExp(`^TypeError: Cannot ask an upstream: ${most} requests to upstreams are under way`),
     );
-    await hangUp();
     // Their places are free again.
-    assert.equal(await (await fetch(url("/aborted"))).text(), "the reason");
+    assert.equal(await (await fetch(url("/aborted?id=again"))).text(), "the reason");
   });
 
   it("is left when the VM ends", async () => {
     assert.equal((await fetch(url("/exit"))).status, 502);
-    await hangUp();
+    await left("/hanging?exit");
   });
 });
