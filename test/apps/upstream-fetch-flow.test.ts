@@ -143,6 +143,7 @@ describe("an upstream that a handler asks, over time", { timeout: 120_000 }, () 
     gateway = await TestGateway.start(
       `backends: { api: [${backend.place}] }
 apps: { asker: { entry: ${entry}, upstreams: [api], timeout: 20s, concurrency: ${CONCURRENCY} } }
+timeouts: { response: 10m, idle: 10m }
 routing: { all: { app: asker } }`,
       { server: "write_timeout: 2s" },
     );
