@@ -27,13 +27,13 @@ describe("admission", () => {
           }
         }),
       );
+      await app.untilOutstanding(0);
       const { mostRunning, mostThere, running } = await app.seen();
       assert.deepEqual({ mostRunning, mostThere, running }, { mostRunning: 3, mostThere: 7, running: 0 });
       for (const answer of statuses.keys())
         assert.ok(["200 held", "503 app_queue_full", "gone"].includes(answer), answer);
       for (const answer of ["200 held", "503 app_queue_full"])
         assert.ok((statuses.get(answer) ?? 0) > 20, answer);
-      await app.untilOutstanding(0);
       const { queue } = await app.app();
       // And some were told that who had gone by then.
       assert.ok(queue.rejected >= statuses.get("503 app_queue_full")!);
