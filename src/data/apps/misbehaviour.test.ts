@@ -5,7 +5,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
-import { FrameType, HEAD_ENDS, MAX_PIECE_BYTES, RESPONSE_WINDOW_BYTES } from "../../wire/frames.ts";
+import {
+  FrameType,
+  HEAD_ENDS,
+  MAX_PIECE_BYTES,
+  REQUEST_WINDOW_BYTES,
+  RESPONSE_WINDOW_BYTES,
+} from "../../wire/frames.ts";
 import { QUEUE_TIMEOUT_MS, type ScriptedVm, TestApp } from "./scripted-vm.test.ts";
 
 const { head, body, end, abort, credit, queued, started, message, close, ping, pong, name, hold } = FrameType;
@@ -228,6 +234,26 @@ describe("a VM that sends", () => {
       assert.equal(other.error, "vm_ended");
       assert.deepEqual(app.faults, [`a frame of type 5 on stream ${stream}, which is over`]);
       assert.equal(app.outstanding(), 0);
+    });
+  }
+
+  for (const [title, bytes] of [
+    ["more credit for a request than it had of it", REQUEST_WINDOW_BYTES + 1],
+    ["credit for a request that goes beyond all numbers", 0xffff_ffff],
+  ] as const) {
+    it(`${title} loses its link`, async (t) => {
+      const app = await TestApp.start(t);
+      const [vm] = app.vms as [ScriptedVm];
+      const client = app.ask({ method: "POST", bodyLength: 100_000 });
+      client.send("x".repeat(70_000));
+      const { stream } = await vm.next(head);
+      await vm.next(body);
+      await vm.pong();
+      vm.credit(stream, bytes);
+      await vm.untilClosed();
+      await client.untilEnd();
+      assert.equal(client.error, "vm_ended");
+      assert.deepEqual(app.faults, ["more credit than there was to give back"]);
     });
   }
 
