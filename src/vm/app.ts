@@ -22,7 +22,7 @@ export interface LoadedApp {
 
 export async function loadApp(start: VmStart): Promise<LoadedApp> {
   const { bundle, env, upstreams, webSocketQueueBytes } = start;
-  // 100 ns for each request, 2 % of the smallest: only for apps that say something.
+  // 100 ns for each request, 2 to 3 % of the smallest: only for apps that say something.
   const requests = start.logs ? new AsyncLocalStorage<Served>() : null;
   const devtools = start.inspect === null ? null : (await import("node:inspector")).console;
   installConsole(requests, devtools);
