@@ -86,6 +86,12 @@ const BREACHES: readonly (readonly [string, Buffer[], RegExp])[] = [
     [head(CHUNKED), frame(FrameType.end, ""), frame(FrameType.end, "")],
     /two ends of a request body/,
   ],
+  ["flags that there are none of", [head(CHUNKED, { flags: 2 })], /a head with flags 2/],
+  [
+    "more credit than it took",
+    [head(CHUNKED), frame(FrameType.credit, Buffer.from([1, 0, 0, 0]))],
+    /more credit than there was to give back/,
+  ],
   [
     "a second head",
     [head(CHUNKED), head(CHUNKED)],

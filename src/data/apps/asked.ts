@@ -56,8 +56,7 @@ export class Asked extends Timed implements StreamUser, InnerUser {
       case FrameType.end:
         return this.#onBodyEnd(inner);
       case FrameType.credit:
-        this.#onCredit(inner, readNumber(bytes, start));
-        return null;
+        return this.#onCredit(inner, readNumber(bytes, start));
       case FrameType.abort:
         this.#close();
         inner.abort(new GatewayError("client_gone", "the app does not want the response"));
@@ -192,12 +191,14 @@ export class Asked extends Timed implements StreamUser, InnerUser {
     return false;
   }
 
-  #onCredit(inner: InnerClient, bytes: number): void {
-    this.#unread -= Math.min(bytes, this.#unread);
-    if (!this.#isSlow || this.#unread >= RESPONSE_WINDOW_BYTES) return;
+  #onCredit(inner: InnerClient, bytes: number): string | null {
+    if (bytes > this.#unread) return "more credit than there was to give back";
+    this.#unread -= bytes;
+    if (!this.#isSlow || this.#unread >= RESPONSE_WINDOW_BYTES) return null;
     this.#isSlow = false;
     this.#upstreams.thread.deadlines.clear(this);
     inner.drained();
+    return null;
   }
 
   onEnd(): void {
