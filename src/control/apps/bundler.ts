@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type BuildFailure, build, formatMessages, type Message, type Note } from "esbuild";
 import { type ReadFile, stampOf } from "../../config/pem-files.ts";
+import { withBuilder } from "./builder.ts";
 import { PLACES, sources } from "./bundle-sources.ts";
 import { CodeError } from "./code-error.ts";
 import { ancestors, placesOfMissing } from "./missing-files.ts";
@@ -22,7 +23,11 @@ export interface Bundle {
 }
 
 /** Rejects with a CodeError that shows file, line and the code around it. */
-export async function bundle(entry: string): Promise<Bundle> {
+export function bundle(entry: string): Promise<Bundle> {
+  return withBuilder(() => bundleIn(entry));
+}
+
+async function bundleIn(entry: string): Promise<Bundle> {
   const inputs = new Map(filesBefore(entry).map((file) => [file.path, file]));
   try {
     const { outputFiles } = await build({
