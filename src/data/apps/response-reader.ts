@@ -9,8 +9,23 @@ import { readResponseHead } from "../http1/response-head.ts";
 
 const LIMITS: HeadLimits = { lineBytes: 1024, headerBytes: MAX_HEAD_BYTES, headerCount: 1000 };
 
+/** Longer heads are read each time. */
+const MOST_KEPT_BYTES = 512;
+/** Where each head is another one, keeping them costs more than it saves: only so few of them are kept. */
+const KEPT_OF = 8;
+
+/** A head that was read, and the method of its request. */
+interface KnownHead {
+  readonly method: string;
+  readonly text: Buffer;
+  readonly head: ResponseHead;
+}
+
 export class ResponseReader {
   readonly #parser = new HeadParser("response", LIMITS);
+  /** The next response of a route often has the same head: then it is compared, and not read again. */
+  #known: KnownHead | null = null;
+  #reads = 0;
   /** Of the frame that was read last: where its part of the body starts, and whether that is all of it. */
   bodyStart = 0;
   ends = false;
@@ -41,6 +56,9 @@ export class ResponseReader {
   }
 
   #readText(bytes: Buffer, start: number, end: number, method: string): ResponseHead | GatewayError | string {
+    const known = this.#known;
+    if (known !== null && known.method === method && isAt(known.text, bytes, start, end))
+      return copied(known.head);
     const parser = this.#parser;
     parser.reset(LIMITS);
     const found = parser.feed(bytes, start);
@@ -48,9 +66,25 @@ export class ResponseReader {
     if (found !== end) return "a head that does not end where its frame says";
     const response = readResponseHead(parser, method);
     if (typeof response === "string") return invalid(response);
-    const { status } = response.head;
-    return status < 200 && status !== 101 ? `a head with status ${status}` : response.head;
+    const { head } = response;
+    if (head.status < 200) return head.status === 101 ? head : `a head with status ${head.status}`;
+    if (end - start <= MOST_KEPT_BYTES && this.#reads++ % KEPT_OF === 0)
+      this.#known = { method, text: Buffer.from(bytes.subarray(start, end)), head: copied(head) };
+    return head;
   }
+}
+
+/** Whoever gets a head may change its fields. */
+function copied({ status, reason, headers, bodyLength }: ResponseHead): ResponseHead {
+  return { status, reason, headers: headers.copy(), bodyLength };
+}
+
+/** Whether `text` is what is in `bytes` from `start` to `end`. */
+function isAt(text: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  const { length } = text;
+  if (end - start !== length) return false;
+  for (let i = 0; i < length; i++) if (text[i] !== bytes[start + i]) return false;
+  return true;
 }
 
 function invalid(what: string): GatewayError {
