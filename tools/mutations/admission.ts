@@ -17,6 +17,7 @@ const response = "src/data/apps/response-reader.ts";
 /** A broken guard may show by an exchange that never ends. */
 const SOON = "--test-timeout=8000";
 const RUBBISH = [SOON, "src/data/apps/misbehaviour.test.ts"];
+const HEADS = ["src/data/apps/response-reader.test.ts"];
 const RUN = [SOON, "src/data/apps/app-run.test.ts"];
 const turns = "src/vm/turns.ts";
 const TURNS = [SOON, "src/vm/turns.test.ts"];
@@ -252,9 +253,23 @@ export const ADMISSION_MUTATIONS: readonly Mutation[] = [
   {
     name: "responses: no status below 200",
     file: response,
-    find: "return status < 200 && status !== 101 ?",
-    replace: "return status < 100 ?",
+    find: "if (head.status < 200) return head.status === 101",
+    replace: "if (head.status < 200) return head.status >= 100",
     tests: RUBBISH,
+  },
+  {
+    name: "responses: a head that is known belongs to its method",
+    file: response,
+    find: "known.method === method &&",
+    replace: "",
+    tests: HEADS,
+  },
+  {
+    name: "responses: a head that comes again has fields of its own",
+    file: response,
+    find: "headers: headers.copy()",
+    replace: "headers",
+    tests: HEADS,
   },
   {
     name: "turns: no more handlers at a time than may be",
