@@ -111,6 +111,38 @@ describe("a place at a VM", () => {
     assert.equal(app.outstanding(), 0);
   });
 
+  it("is free after a bug of the gateway in its exchange, which fails by itself", async (t) => {
+    const app = await TestApp.start(t);
+    const [vm] = app.vms as [ScriptedVm];
+    const [whole, streamed, other] = [app.ask(), app.ask(), app.ask()];
+    const streams = [await vm.next(head), await vm.next(head), await vm.next(head)].map(
+      ({ stream }) => stream,
+    );
+    for (const { exchange } of [whole, streamed]) {
+      const { client } = exchange;
+      const { sendHead } = client;
+      client.sendHead = () => {
+        client.sendHead = sendHead;
+        throw new Error("a bug");
+      };
+    }
+    vm.respond(streams[0]!);
+    vm.respond(streams[1]!, OK, "part", false);
+    await vm.next(abort);
+    vm.say(body, streams[1]!, Buffer.from("of it"));
+    vm.say(abort, streams[1]!);
+    vm.respond(streams[2]!);
+    for (const client of [whole, streamed, other]) await client.untilEnd();
+    assert.deepEqual(
+      [whole.status, whole.error, streamed.status, streamed.error],
+      [500, "internal", 500, "internal"],
+    );
+    assert.equal(other.status, 200);
+    await app.until(() => app.outstanding() === 0);
+    assert.equal(vm.closed, false);
+    assert.deepEqual(app.faults, []);
+  });
+
   it("comes back from a data thread that ended", async (t) => {
     const app = await TestApp.start(t, {}, { threads: 2 });
     app.ask({}, 0);

@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { GatewayError } from "../../core/errors.ts";
 import type { Exchange } from "../../core/exchange.ts";
 import type { AppState } from "../../core/shared/app-state.ts";
 import type { VmAddress } from "../../wire/control.ts";
@@ -10,6 +11,7 @@ import { FrameReader, type FrameSink, readNumber } from "../../wire/frame-reader
 import { FrameWriter } from "../../wire/frame-writer.ts";
 import { FrameType, HEAD_ENDS, MAX_HELD } from "../../wire/frames.ts";
 import { requestIdOf } from "../../wire/request-id.ts";
+import { failExchange } from "../pipeline.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { type Asker, askerOf } from "./asker.ts";
@@ -185,7 +187,12 @@ export class VmLink implements FrameSink {
     if (type === FrameType.hold) return this.#onHold(stream, bytes[start]!);
     const user = this.#users.get(stream);
     if (user !== undefined) {
-      const fault = user.onFrame(type, bytes, start, end);
+      let fault: string | null = null;
+      try {
+        fault = user.onFrame(type, bytes, start, end);
+      } catch (bug) {
+        this.#failOnly(stream, user, bug);
+      }
       if (fault === null && stream % 2 === 1 && isLastWord(type, bytes, start)) this.forget(stream);
       return fault;
     }
@@ -203,6 +210,13 @@ export class VmLink implements FrameSink {
     const opened = streams.open(this, stream);
     this.#users.set(stream, opened);
     return opened.onFrame(type, bytes, start, end);
+  }
+
+  /** A bug in one exchange is none of the others at the VM. */
+  #failOnly(stream: number, { exchange }: StreamUser, bug: unknown): void {
+    if (exchange === null) throw bug;
+    this.abort(stream, "internal");
+    failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
   }
 
   #onHold(stream: number, wanted: number): string | null {
