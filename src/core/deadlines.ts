@@ -3,6 +3,8 @@
 //   slot = floor(at / tick) mod SLOTS. An entry stands in the slot of the deadline it had when it was placed. A later
 //   deadline leaves it there: the sweep finds it early, sees that its time has not come and places it again.
 
+import { clockMs } from "./clock.ts";
+
 const TICK_MS = 100;
 const SLOTS = 1024;
 const UNPLACED = -1;
@@ -30,13 +32,13 @@ export class Deadlines {
   /** `Date.now()` of the last sweep: for what need not be exact and is asked for with every request. */
   wallMs = Date.now();
   readonly #slots: Array<Timed | null> = new Array(SLOTS).fill(null);
-  readonly #startedAt = performance.now();
+  readonly #startedAt = clockMs();
   #sweptAtMs = 0;
   #tick = 0;
   #timer: NodeJS.Timeout | null = null;
 
   start(): void {
-    this.#timer ??= setInterval(() => this.sweep(performance.now() - this.#startedAt), TICK_MS).unref();
+    this.#timer ??= setInterval(() => this.sweep(clockMs() - this.#startedAt), TICK_MS).unref();
   }
 
   stop(): void {

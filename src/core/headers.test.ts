@@ -110,4 +110,30 @@ describe("a header list", () => {
       ["4", "5"],
     );
   });
+
+  it("changes neither a copy nor what the copy is of", () => {
+    const first = listOf(["A", "1"], ["Via", "2"]);
+    const lines = first.forwardLines();
+    const second = first.copy();
+    const third = second.copy();
+    second.remove(Field.via);
+    first.add("B", "3");
+    assert.equal(first.forwardLines(), `${lines}B: 3\r\n`);
+    assert.equal(second.forwardLines(), "A: 1\r\n");
+    assert.equal(third.forwardLines(), lines);
+    third.removeNamed("a");
+    assert.deepEqual([first.length, second.length, third.length], [3, 2, 2]);
+    assert.deepEqual([third.forwardLines(), second.find("a")], ["Via: 2\r\n", "1"]);
+  });
+
+  it("has its lines made anew after every change", () => {
+    const headers = listOf(["A", "1"], ["a_b", "2"]);
+    assert.equal(headers.forwardLines(), "A: 1\r\na_b: 2\r\n");
+    headers.removeVariable("a-b");
+    assert.equal(headers.forwardLines(), "A: 1\r\n");
+    headers.add("C", "3");
+    assert.equal(headers.forwardLines(), "A: 1\r\nC: 3\r\n");
+    headers.removeAt(0);
+    assert.equal(headers.forwardLines(), "C: 3\r\n");
+  });
 });

@@ -167,8 +167,11 @@ export class HeaderList {
   #text = "";
   /** Four for each field: start and end of its name, start and end of its value. */
   #places: number[] = [];
-  /** `Field` id of each name; `Field.removed` for a field taken out. */
-  ids: number[] = [];
+  #ids: number[] = [];
+  /** Another list has the same arrays: they are copied when one of them changes. */
+  #isShared = false;
+  /** What `forwardLines` has made, until a field changes. */
+  #lines: string | null = null;
 
   /** The fields of a head. `marks` has MARKS_PER_FIELD numbers for each and is copied. */
   static parsed(text: string, marks: Int32Array, count: number): HeaderList {
@@ -186,20 +189,25 @@ export class HeaderList {
     }
     list.#text = text;
     list.#places = places;
-    list.ids = ids;
+    list.#ids = ids;
     return list;
   }
 
+  /** `Field` id of each name; `Field.removed` for a field taken out. */
+  get ids(): readonly number[] {
+    return this.#ids;
+  }
+
   get length(): number {
-    return this.ids.length;
+    return this.#ids.length;
   }
 
   get names(): string[] {
-    return this.ids.map((_, i) => this.nameAt(i));
+    return this.#ids.map((_, i) => this.nameAt(i));
   }
 
   get values(): string[] {
-    return this.ids.map((_, i) => this.valueAt(i));
+    return this.#ids.map((_, i) => this.valueAt(i));
   }
 
   nameAt(index: number): string {
@@ -212,25 +220,29 @@ export class HeaderList {
 
   /** `id` is the one of the name, or `Field.other` for a field that the gateway is to leave alone. */
   add(name: string, value: string, id = fieldId(name)): void {
+    this.#change();
     const start = this.#text.length;
     const nameEnd = start + name.length;
     this.#places.push(start, nameEnd, nameEnd + 2, nameEnd + 2 + value.length);
     this.#text += `${name}: ${value}\r\n`;
-    this.ids.push(id);
+    this.#ids.push(id);
   }
 
   /** Another list with the same fields. */
   copy(): HeaderList {
     const list = new HeaderList();
     list.#text = this.#text;
-    list.#places = this.#places.slice();
-    list.ids = this.ids.slice();
+    list.#places = this.#places;
+    list.#ids = this.#ids;
+    list.#lines = this.#lines;
+    list.#isShared = true;
+    this.#isShared = true;
     return list;
   }
 
   /** The first value of a known field, or null. */
   get(id: number): string | null {
-    const index = this.ids.indexOf(id);
+    const index = this.#ids.indexOf(id);
     return index < 0 ? null : this.valueAt(index);
   }
 
@@ -257,8 +269,8 @@ export class HeaderList {
   /** All values of a known field as one list (RFC 9110 section 5.3), or null. */
   join(id: number): string | null {
     let joined: string | null = null;
-    for (let i = 0; i < this.ids.length; i++) {
-      if (this.ids[i] === id) joined = joined === null ? this.valueAt(i) : `${joined}, ${this.valueAt(i)}`;
+    for (let i = 0; i < this.#ids.length; i++) {
+      if (this.#ids[i] === id) joined = joined === null ? this.valueAt(i) : `${joined}, ${this.valueAt(i)}`;
     }
     return joined;
   }
@@ -272,22 +284,27 @@ export class HeaderList {
     return joined;
   }
 
+  removeAt(index: number): void {
+    this.#change();
+    this.#ids[index] = Field.removed;
+  }
+
   remove(id: number): void {
-    for (let i = 0; i < this.ids.length; i++) if (this.ids[i] === id) this.ids[i] = Field.removed;
+    for (let i = 0; i < this.#ids.length; i++) if (this.#ids[i] === id) this.removeAt(i);
   }
 
   removeNamed(lowerName: string): void {
     for (let i = this.#indexOf(lowerName, 0); i >= 0; i = this.#indexOf(lowerName, i + 1)) {
-      this.ids[i] = Field.removed;
+      this.removeAt(i);
     }
   }
 
   /** Takes out every field that a backend could take for the one of this lower-case name. */
   removeVariable(lowerName: string): void {
-    for (let i = 0; i < this.ids.length; i++) {
+    for (let i = 0; i < this.#ids.length; i++) {
       const start = this.#places[4 * i]!;
       const sameLength = this.#places[4 * i + 1]! - start === lowerName.length;
-      if (sameLength && isSameVariableAt(this.#text, start, lowerName)) this.ids[i] = Field.removed;
+      if (sameLength && isSameVariableAt(this.#text, start, lowerName)) this.removeAt(i);
     }
   }
 
@@ -296,13 +313,18 @@ export class HeaderList {
    * nearly always, are taken over together.
    */
   forwardLines(): string {
+    this.#lines ??= this.#joinLines();
+    return this.#lines;
+  }
+
+  #joinLines(): string {
     const text = this.#text;
     const places = this.#places;
     let lines = "";
     let runStart = 0;
     let runEnd = 0;
-    for (let i = 0; i < this.ids.length; i++) {
-      const id = this.ids[i]!;
+    for (let i = 0; i < this.#ids.length; i++) {
+      const id = this.#ids[i]!;
       if (id <= Field.lastHopByHop && id !== Field.other) continue;
       const start = places[4 * i]!;
       const valueEnd = places[4 * i + 3]!;
@@ -323,10 +345,18 @@ export class HeaderList {
     return lines + text.slice(runStart, runEnd);
   }
 
+  #change(): void {
+    this.#lines = null;
+    if (!this.#isShared) return;
+    this.#isShared = false;
+    this.#places = this.#places.slice();
+    this.#ids = this.#ids.slice();
+  }
+
   /** Of the fields from `from` on that were not taken out; -1 where there is none. */
   #indexOf(lowerName: string, from: number): number {
-    for (let i = from; i < this.ids.length; i++) {
-      if (this.ids[i] === Field.removed) continue;
+    for (let i = from; i < this.#ids.length; i++) {
+      if (this.#ids[i] === Field.removed) continue;
       const start = this.#places[4 * i]!;
       const sameLength = this.#places[4 * i + 1]! - start === lowerName.length;
       if (sameLength && isNameAt(this.#text, start, lowerName)) return i;

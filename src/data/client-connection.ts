@@ -9,7 +9,7 @@ import type { ClientTls, TunnelEnd } from "../core/exchange.ts";
 import { type ConnectionEnds, plainAddress } from "../core/ip.ts";
 import type { Arrival } from "./arrival.ts";
 import { SMALL_BODY_BYTES } from "./http1/writer.ts";
-import { type Receive, unsentBytes } from "./socket.ts";
+import { type Receive, unsentBytes, writeText } from "./socket.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What the deadline of a connection is about; a protocol adds its own, from 2 on. */
@@ -31,6 +31,8 @@ export abstract class ClientConnection extends Timed {
   readonly #namedEnds: ConnectionEnds | null;
   #peerAddress: string | null;
   readonly #counted: boolean;
+  /** Not over TLS, nor to a client that once did not take all at once. */
+  #writesAtOnce: boolean;
 
   constructor(arrival: Arrival, thread: ThreadContext) {
     super();
@@ -48,6 +50,7 @@ export abstract class ClientConnection extends Timed {
     this.#namedEnds = arrival.namedEnds;
     this.#peerAddress = arrival.peerAddress;
     this.#counted = arrival.counted;
+    this.#writesAtOnce = arrival.tls === null;
   }
 
   /** Passes `chunk` on to `diverted` where that is set. */
@@ -80,11 +83,17 @@ export abstract class ClientConnection extends Timed {
     );
   }
 
+  /** latin1 text of at most a few KB beside a small piece. */
+  protected writeText(text: string): void {
+    if (this.#writesAtOnce) this.#writesAtOnce = writeText(this.socket, text);
+    else this.socket.write(text, "latin1");
+  }
+
   /** One write for a small piece, one gathered write for a large one; with text before and behind it. */
   protected writePiece(before: string, piece: Buffer, after: string, lent = false): void {
     const { socket, thread } = this;
     if (piece.length <= SMALL_BODY_BYTES) {
-      socket.write(before + piece.toString("latin1") + after, "latin1");
+      this.writeText(before + piece.toString("latin1") + after);
       return;
     }
     if (lent && before === "" && after === "") {
@@ -155,7 +164,7 @@ export abstract class ClientConnection extends Timed {
 
   /** With a reset where some of a response was not sent: a close could look like its end (RFC 9112 section 8). */
   protected destroySocket(): void {
-    if (this.socket.writableLength > 0) this.socket.resetAndDestroy();
+    if (unsentBytes(this.socket) > 0) this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 

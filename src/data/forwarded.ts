@@ -47,15 +47,14 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
   let host = authority;
   let forwarded = "";
   let via = protocol === "HTTP/1.1" ? "1.1 sluice" : protocol === "HTTP/2.0" ? "2.0 sluice" : "1.0 sluice";
-  const ids = headers.ids;
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!;
+  for (let i = 0; i < headers.length; i++) {
+    const id = headers.ids[i]!;
     if (id < Field.xForwardedFor || id > Field.via) continue;
     if (id === Field.via) {
       via = `${headers.join(Field.via)!}, ${via}`;
       headers.remove(Field.via);
     } else if (!exchange.peerTrusted) {
-      ids[i] = Field.removed;
+      headers.removeAt(i);
     } else if (id === Field.xForwardedFor) {
       forwardedFor = `${headers.join(Field.xForwardedFor)!}, ${peerAddress}`;
       headers.remove(Field.xForwardedFor);
@@ -71,6 +70,32 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
     }
   }
   headers.removeVariable(realIpHeader);
+  const { clientAddress } = exchange;
+  const known = last;
+  if (
+    known.forwardedFor === forwardedFor &&
+    known.host === host &&
+    known.clientAddress === clientAddress &&
+    known.proto === proto &&
+    known.via === via &&
+    known.forwarded === forwarded &&
+    known.realIpHeader === realIpHeader
+  )
+    return known.lines;
   const hostLine = host === "" ? "" : `X-Forwarded-Host: ${host}\r\n`;
-  return `X-Forwarded-For: ${forwardedFor}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}${forwarded}${realIpHeader}: ${exchange.clientAddress}\r\nVia: ${via}\r\n`;
+  const lines = `X-Forwarded-For: ${forwardedFor}\r\nX-Forwarded-Proto: ${proto}\r\n${hostLine}${forwarded}${realIpHeader}: ${clientAddress}\r\nVia: ${via}\r\n`;
+  last = { forwardedFor, proto, host, forwarded, realIpHeader, clientAddress, via, lines };
+  return lines;
 }
+
+/** Of the exchange before: nearly always this one is of the same client. */
+let last = {
+  forwardedFor: "",
+  proto: "",
+  host: "",
+  forwarded: "",
+  realIpHeader: "",
+  clientAddress: "",
+  via: "",
+  lines: "",
+};

@@ -2,6 +2,7 @@
 // It goes the way of any other exchange, from an action on, with its retries and its upstream's numbers. It is none of a
 // client, so it is in no access log and in no count of requests. Runs in data threads.
 
+import { clockMs } from "../core/clock.ts";
 import { Timed } from "../core/deadlines.ts";
 import { GatewayError } from "../core/errors.ts";
 import {
@@ -57,7 +58,7 @@ export class InnerClient extends Timed implements ClientStream {
     this.tls = outer.client.tls;
     this.#thread = thread;
     this.#user = user;
-    const exchange = new Exchange(request, this, outer.peerAddress, performance.now());
+    const exchange = new Exchange(request, this, outer.peerAddress, clockMs());
     exchange.peerTrusted = outer.peerTrusted;
     exchange.clientAddress = outer.clientAddress;
     exchange.scheme = outer.scheme;

@@ -1,6 +1,7 @@
 // The way of an exchange: route, policies, action, and exactly one end, with its log line and its counts.
 
 import { AppFault } from "../core/app-fault.ts";
+import { clockMs } from "../core/clock.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Exchange } from "../core/exchange.ts";
 import { HeaderList } from "../core/headers.ts";
@@ -110,7 +111,7 @@ export function finishExchange(thread: ThreadContext, exchange: Exchange): void 
   if (exchange.finished) return;
   exchange.finished = true;
   exchange.client.finished();
-  const durationMs = performance.now() - exchange.startedMs;
+  const durationMs = clockMs() - exchange.startedMs;
   if (exchange.status === 0 && exchange.error !== null) exchange.status = exchange.error.status;
   thread.metrics.finished(exchange, durationMs);
   thread.active.accessLog?.write(exchange, durationMs);

@@ -66,9 +66,9 @@ export class Asked implements LinkUser, BodyWriter {
     signal?.addEventListener("abort", this.#onAbort);
     const { writer } = this.#link;
     if (body === null || (body instanceof Uint8Array && body.length <= MAX_PIECE_BYTES))
-      writer.head(this.#stream, head, body, true);
+      writer.head(this.#stream, head, body, HEAD_ENDS);
     else {
-      writer.head(this.#stream, head, null, false);
+      writer.head(this.#stream, head, null, 0);
       this.#sending = new ResponseBody(body, this);
       void this.#sending.start();
     }

@@ -5,6 +5,8 @@ import { FrameReader, type FrameSink } from "../wire/frame-reader.ts";
 import { FrameWriter } from "../wire/frame-writer.ts";
 import { FrameType } from "../wire/frames.ts";
 import { requestIdOf } from "../wire/request-id.ts";
+import { StreamTable } from "../wire/stream-table.ts";
+import { SentHeads } from "./sent-heads.ts";
 import { Served } from "./served.ts";
 import type { Turns } from "./turns.ts";
 
@@ -20,10 +22,11 @@ export interface LinkUser {
 
 export class GatewayLink implements FrameSink {
   readonly writer: FrameWriter;
+  readonly sentHeads = new SentHeads();
   readonly turns: Turns;
   readonly #socket: Socket;
   readonly #reader = new FrameReader(this);
-  readonly #users = new Map<number, LinkUser>();
+  readonly #users = new StreamTable<LinkUser>();
   readonly #key: string;
   /** Empty until the other end has proved that it is a data thread. */
   #name = "";
@@ -110,7 +113,7 @@ export class GatewayLink implements FrameSink {
 
   #ended(): void {
     this.#closed = true;
-    for (const user of [...this.#users.values()]) user.onLinkEnded();
+    for (const [, user] of this.#users.entries()) user.onLinkEnded();
     this.#users.clear();
     if (this.#name !== "") this.turns.work.linkEnded();
   }

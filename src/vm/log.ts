@@ -1,6 +1,7 @@
 // The way of a VM's lines into the gateway's log: kept within a rate here already, so that an app that says the same for ever
 // floods nobody. Runs in VMs.
 
+import { clockMs } from "../core/clock.ts";
 import { LineLimit } from "../core/line-limit.ts";
 import { LOG_RATE, leftOutText, MAX_LINE, TELL_MS } from "../wire/log-limits.ts";
 import type { LogFromVm } from "../wire/vm.ts";
@@ -15,7 +16,7 @@ let telling = false;
 
 /** Whether the next line would get into the log; where not, it counts as left out. Ask before making a line at any cost. */
 export function isLogOpen(): boolean {
-  if (limit.isOpen(performance.now())) return true;
+  if (limit.isOpen(clockMs())) return true;
   limit.leaveOut(1);
   if (!telling) {
     telling = true;
@@ -31,7 +32,7 @@ export function isLogOpen(): boolean {
 export function writeLog(level: LogLevel, message: string, request: string): void {
   const text = message.length <= MAX_LINE ? message : cut(message);
   limit.take(text.length);
-  if (limit.leftOut > 0 && performance.now() - toldAt >= TELL_MS) tellLeftOut();
+  if (limit.leftOut > 0 && clockMs() - toldAt >= TELL_MS) tellLeftOut();
   post(level, text, request);
 }
 
@@ -41,7 +42,7 @@ export function log(level: LogLevel, message: string, request: string): void {
 }
 
 function tellLeftOut(): void {
-  toldAt = performance.now();
+  toldAt = clockMs();
   const leftOut = limit.told();
   if (leftOut > 0) post("warn", leftOutText(leftOut, "console"), "");
 }

@@ -22,6 +22,7 @@ import { partsOf, type ResponseParts } from "./http/response-parts.ts";
 import { InContext } from "./in-context.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseBody } from "./response-body.ts";
+import { type HeadParts, headText } from "./sent-heads.ts";
 import type { Turn } from "./turns.ts";
 import { UpstreamError } from "./upstream-error.ts";
 import { LinkClient } from "./websocket/link-client.ts";
@@ -206,29 +207,23 @@ export class Served implements LinkUser, Turn, RequestSource {
       this.#invalid(`the handler returned a Response that cannot be sent: ${failureOf(error).message}`);
       return;
     }
-    const line = `HTTP/1.1 ${parts.status} ${parts.statusText}\r\n`;
     const { body, headerLines, webSocket } = parts;
-    if (line.length + headerLines.length > MAX_HEAD_BYTES - HEAD_RESERVE_BYTES) {
+    if (headerLines.length + parts.statusText.length > MAX_HEAD_BYTES - HEAD_RESERVE_BYTES) {
       this.#invalid(`the handler returned a Response with ${headerLines.length} bytes of headers`);
       return;
     }
-    if (webSocket !== null) this.#switchTo(webSocket, `${line}${headerLines}\r\n`);
-    else if (body === null) this.#sendWhole(`${line}${headerLines}\r\n`, null);
-    else if (!(body instanceof ReadableStream)) this.#sendKnown(line, headerLines, body);
+    if (webSocket !== null) this.#switchTo(webSocket, headText(parts));
+    else if (body === null || typeof body === "string" || body instanceof Uint8Array)
+      this.#sendKnown(parts, body);
     else if (this.method === "HEAD") {
-      this.#sendWhole(`${line}${headerLines}\r\n`, null);
+      this.#sendHeadOnly(parts);
       body.cancel().catch(() => {});
-    } else this.#sendPieces(`${line}${withLength(headerLines, lengthOf(body))}\r\n`, body);
-  }
-
-  #sendWhole(head: string, body: string | Uint8Array | null): void {
-    this.link.writer.head(this.stream, head, body, true);
-    this.#sent();
+    } else this.#sendPieces(sized(parts, lengthOf(body)), body);
   }
 
   /** Piece by piece, at the pace of the client. */
-  #sendPieces(head: string, body: ReadableStream<Uint8Array> | Uint8Array): void {
-    this.link.writer.head(this.stream, head, null, false);
+  #sendPieces(parts: HeadParts, body: ReadableStream<Uint8Array> | Uint8Array): void {
+    this.link.writer.head(this.stream, headText(parts), null, 0);
     this.#sending = new ResponseBody(body, this);
     // Before another turn begins, so that the app makes its pieces in the name of this request.
     this.#sending.start();
@@ -236,17 +231,22 @@ export class Served implements LinkUser, Turn, RequestSource {
   }
 
   /** A body that is at hand: a short one goes with its head. */
-  #sendKnown(line: string, headerLines: string, body: string | Uint8Array): void {
-    const isHead = this.method === "HEAD";
-    if (!isHead && body.length <= MAX_PIECE_BYTES / 3) {
+  #sendKnown(parts: ResponseParts, body: string | Uint8Array | null): void {
+    if (this.method === "HEAD") {
+      this.#sendHeadOnly(body === null ? parts : sized(parts, Buffer.byteLength(body)));
+    } else if (body === null || body.length <= MAX_PIECE_BYTES / 3) {
       // How long it is, the gateway sees.
-      this.#sendWhole(`${line}${headerLines}\r\n`, body);
-      return;
+      this.link.sentHeads.send(this.link.writer, this.stream, parts, body);
+      this.#sent();
+    } else {
+      const bytes = typeof body === "string" ? Buffer.from(body) : body;
+      this.#sendPieces(sized(parts, bytes.length), bytes);
     }
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const head = `${line}${withLength(headerLines, bytes.length)}\r\n`;
-    if (isHead) this.#sendWhole(head, null);
-    else this.#sendPieces(head, bytes);
+  }
+
+  #sendHeadOnly(parts: HeadParts): void {
+    this.link.writer.head(this.stream, headText(parts), null, HEAD_ENDS);
+    this.#sent();
   }
 
   /** The stream is that of a WebSocket from now on. */
@@ -259,7 +259,7 @@ export class Served implements LinkUser, Turn, RequestSource {
     const link = this.link;
     const { webSocketQueueBytes, requests } = link.turns.app;
     const client = new LinkClient(link, this.stream, half.other, webSocketQueueBytes);
-    link.writer.head(this.stream, head, null, false);
+    link.writer.head(this.stream, head, null, 0);
     this.#over = true;
     link.handOver(this.stream, requests === null ? client : new InContext(client));
     half.give(client);
@@ -329,4 +329,9 @@ export class Served implements LinkUser, Turn, RequestSource {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
+}
+
+function sized(parts: HeadParts, length: number | null): HeadParts {
+  const { status, statusText, headerLines } = parts;
+  return { status, statusText, headerLines: withLength(headerLines, length) };
 }

@@ -3,6 +3,7 @@
 // Who still waits at the end of the turn of the event loop in which it came is told so. Who was told is begun only after its
 // data thread can know of it: one that ends the VM must not be taken for one that still waited.
 
+import { clockMs } from "../core/clock.ts";
 import { ASKS_PER_HANDLER } from "../wire/frames.ts";
 import type { LoadedApp } from "./app.ts";
 import { Waits } from "./waits.ts";
@@ -97,7 +98,7 @@ export class Turns {
   }
 
   #isLate(): boolean {
-    const now = performance.now();
+    const now = clockMs();
     if (this.#startedMs === 0) this.#startedMs = now;
     this.#schedule();
     return now - this.#startedMs > MOST_MS_PER_TURN;

@@ -1,5 +1,6 @@
 // What handlers go on with beside their exchanges (`ctx.waitUntil`): so many promises at most, each for so long. Runs in VMs.
 
+import { clockMs } from "../core/clock.ts";
 import { MAX_WAITS } from "../wire/frames.ts";
 import { log } from "./log.ts";
 import type { Workload } from "./workload.ts";
@@ -28,7 +29,7 @@ export class Waits {
   add(promise: unknown, request: string, onSettled: () => void): void {
     if (this.#pending.size >= MAX_WAITS)
       throw new RangeError(`Cannot wait for another promise: ${MAX_WAITS} are pending in this VM`);
-    const wait: Wait = { request, until: performance.now() + MOST_MS, onSettled };
+    const wait: Wait = { request, until: clockMs() + MOST_MS, onSettled };
     this.#pending.add(wait);
     this.#work.pendingBegun();
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS);
@@ -42,7 +43,7 @@ export class Waits {
   }
 
   #sweep(): void {
-    const now = performance.now();
+    const now = clockMs();
     for (const wait of this.#pending) {
       if (wait.until > now) return;
       this.#end(wait);

@@ -50,7 +50,7 @@ describe("FrameWriter", () => {
   it("sends all frames of a turn in one write at its end", async () => {
     const taken = new Taken();
     const writer = new FrameWriter(taken);
-    writer.head(1, "a", null, true);
+    writer.head(1, "a", null, HEAD_ENDS);
     writer.empty(FrameType.queued, 3);
     await Promise.resolve();
     writer.number(FrameType.credit, 5, 0xffff_fffe);
@@ -95,7 +95,7 @@ describe("FrameWriter", () => {
       fc.property(anyHead, anyBody, fc.boolean(), (head, body, ends) => {
         const taken = new Taken();
         const writer = new FrameWriter(taken);
-        writer.head(7, head, body, ends);
+        writer.head(7, head, body, ends ? HEAD_ENDS : 0);
         writer.flush();
         const [[type, stream, payload]] = taken.frames() as [[number, number, Buffer]];
         assert.deepEqual([type, stream], [FrameType.head, 7]);

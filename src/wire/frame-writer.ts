@@ -1,7 +1,7 @@
 // Writes frames into a buffer that leaves in one write at the end of the turn of the event loop. Runs in data threads and
 // in VMs.
 
-import { FRAME_HEADER_BYTES, FrameType, HEAD_ENDS, HEAD_PREFIX_BYTES, MAX_PIECE_BYTES } from "./frames.ts";
+import { FRAME_HEADER_BYTES, FrameType, HEAD_PREFIX_BYTES, MAX_PIECE_BYTES } from "./frames.ts";
 
 const BUFFER_BYTES = 65_536;
 
@@ -24,13 +24,13 @@ export class FrameWriter {
 
   /**
    * A head as latin1 text, with all of a body that is no longer than MAX_PIECE_BYTES (text is written as UTF-8).
-   * `ends`: there is no more than that.
+   * `flags` are those of frames.ts.
    */
-  head(stream: number, head: string, body: string | Uint8Array | null, ends: boolean): void {
+  head(stream: number, head: string, body: string | Uint8Array | null, flags: number): void {
     const bodyRoom = body === null ? 0 : typeof body === "string" ? 3 * body.length : body.length;
     const start = this.#reserve(HEAD_PREFIX_BYTES + head.length + bodyRoom);
     const buffer = this.#buffer;
-    buffer[start] = ends ? HEAD_ENDS : 0;
+    buffer[start] = flags;
     writeNumber(buffer, start + 1, head.length);
     let at = start + HEAD_PREFIX_BYTES;
     at += buffer.write(head, at, "latin1");

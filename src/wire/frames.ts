@@ -44,6 +44,10 @@ export const FrameType = {
 
 /** Of a `head`: the body ends with this frame. */
 export const HEAD_ENDS = 1;
+/** Of a `head` of a response: it may come again. */
+export const HEAD_KEPT = 2;
+/** Of a `head` of a response: it is the last one of the link that was kept, and none stands here. */
+export const HEAD_AGAIN = 4;
 /** Of a `message`: it is text, and more of it follows. */
 export const MESSAGE_TEXT = 1;
 export const MESSAGE_MORE = 2;

@@ -289,7 +289,7 @@ export const ACCESS_MUTATIONS: readonly Mutation[] = [
   {
     name: "jwt: keys are not fetched more often than they may",
     file: jwtKeys,
-    find: "if (performance.now() < this.#notBeforeMs) return;",
+    find: "if (clockMs() < this.#notBeforeMs) return;",
     replace: "",
     tests: JWT,
   },

@@ -91,7 +91,7 @@ export const APP_ASK_MUTATIONS: readonly Mutation[] = [
   {
     name: "asks: the app is no other client by the forwarding fields",
     file: head,
-    find: "removeClaims(request.headers.ids);",
+    find: "removeClaims(request.headers);",
     replace: "",
     tests: ASKS,
   },
@@ -217,8 +217,8 @@ export const APP_ASK_MUTATIONS: readonly Mutation[] = [
   {
     name: "log: an app keeps within a rate",
     file: "src/vm/log.ts",
-    find: "if (limit.isOpen(performance.now())) return true;",
-    replace: "if (limit.isOpen(performance.now()) || limit.leftOut < 1) return true;",
+    find: "if (limit.isOpen(clockMs())) return true;",
+    replace: "if (limit.isOpen(clockMs()) || limit.leftOut < 1) return true;",
     tests: CONSOLE,
   },
   {

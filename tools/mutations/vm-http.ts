@@ -30,8 +30,8 @@ export const VM_HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "a field that no message can hold is not sent",
     file: parts,
-    find: "if (!UNSENDABLE.test(headerLines)) return;",
-    replace: "return;",
+    find: "if (!UNSENDABLE.test(headerLines)) {",
+    replace: "if (headerLines !== sendable) {",
     tests: PARTS,
   },
   {
@@ -156,8 +156,8 @@ export const VM_HTTP_MUTATIONS: readonly Mutation[] = [
   {
     name: "dot segments are left to the URL parser",
     file: requestUrl,
-    find: 'url.includes("/.") || url.includes("/%2")',
-    replace: 'url.includes("/.")',
+    find: "(?!\\.|%2)",
+    replace: "(?!\\.)",
     tests: ["src/vm/http/request-url.test.ts"],
   },
 ];

@@ -6,6 +6,10 @@ import type { AppPlan } from "../../config/snapshot.ts";
 export function vmFlags({ permissions, memoryBytes, inspect }: AppPlan, files: readonly string[]): string[] {
   const flags = [
     `--max-old-space-size=${Math.floor(memoryBytes / 1_048_576)}`,
+    // Room for what a hundred exchanges at a time make, so that none of it is copied; V8 begins with a quarter of that.
+    "--min-semi-space-size=4",
+    // Of four threads that wait to help V8 one has something to do.
+    "--v8-pool-size=1",
     "--disable-sigusr1",
     "--enable-source-maps",
     "--permission",

@@ -7,15 +7,15 @@
 
 import type { AppActionSpec, AppSpec } from "../../config/snapshot.ts";
 import { AppFault } from "../../core/app-fault.ts";
+import { clockMs } from "../../core/clock.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { ERRORS, type ErrorCode, GatewayError } from "../../core/errors.ts";
 import type { Action, Exchange, ResponseHead } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
 import { readNumber } from "../../wire/frame-reader.ts";
-import { FrameType, MAX_HEAD_BYTES } from "../../wire/frames.ts";
+import { FrameType, HEAD_ENDS, MAX_HEAD_BYTES } from "../../wire/frames.ts";
 import { requestHeadFor } from "../apps/request-head.ts";
 import { RequestPieces } from "../apps/request-pieces.ts";
-import { ResponseReader } from "../apps/response-reader.ts";
 import { StreamedBody } from "../apps/streamed-body.ts";
 import type { EndWaiter } from "../apps/vm-ends.ts";
 import type { StreamUser, VmLink } from "../apps/vm-link.ts";
@@ -33,7 +33,6 @@ interface AppRoute {
   readonly app: AppSpec;
   readonly pool: VmPool;
   readonly thread: ThreadContext;
-  readonly reader: ResponseReader;
 }
 
 export function createApp(
@@ -42,7 +41,7 @@ export function createApp(
   pool: VmPool,
   thread: ThreadContext,
 ): StartAction {
-  const route: AppRoute = { action, app, pool, thread, reader: new ResponseReader() };
+  const route: AppRoute = { action, app, pool, thread };
   return (exchange) => new AppRun(route, exchange).start();
 }
 
@@ -173,13 +172,13 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
     this.#state = AT_VM;
     this.#link = link;
     this.#stream = stream;
-    exchange.backend = `vm ${link.address.id}`;
+    exchange.backend = link.label;
     thread.deadlines.set(this, app.timeoutMs);
     const body = this.#body;
-    if (body === null) link.writer.head(stream, head, null, true);
+    if (body === null) link.writer.head(stream, head, null, HEAD_ENDS);
     else {
       const whole = body.begin();
-      link.writer.head(stream, head, whole, whole !== null);
+      link.writer.head(stream, head, whole, whole === null ? 0 : HEAD_ENDS);
       if (whole === null) this.#send(body);
     }
   }
@@ -192,7 +191,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
       this.#reject("app_unavailable", `it has no VM, and ${app.queue.size} exchanges wait for one`);
     else {
       this.#state = WAITING;
-      this.#waitingSince = performance.now();
+      this.#waitingSince = clockMs();
       thread.deadlines.set(this, app.queue.timeoutMs);
     }
   }
@@ -206,7 +205,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
   onVm(): void {
     const { queue } = this.#pool;
     this.#dispatch();
-    if (this.#state === AT_VM) queue.waited(performance.now() - this.#waitingSince);
+    if (this.#state === AT_VM) queue.waited(clockMs() - this.#waitingSince);
   }
 
   // ---- from the VM ----
@@ -244,7 +243,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
   #onQueued(): string | null {
     if (this.#state !== AT_VM) return "queued, where the exchange was begun or was queued before";
     this.#state = QUEUED;
-    this.#waitingSince = performance.now();
+    this.#waitingSince = clockMs();
     this.#pool.queue.addQueued(1);
     this.#route.thread.deadlines.set(this, this.#route.app.queue.timeoutMs);
     return null;
@@ -253,7 +252,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
   #onStarted(): string | null {
     if (this.#state !== QUEUED) return "started, where the exchange was not queued";
     this.#unqueue(AT_VM);
-    this.#pool.queue.waited(performance.now() - this.#waitingSince);
+    this.#pool.queue.waited(clockMs() - this.#waitingSince);
     this.#route.thread.deadlines.set(this, this.#route.app.timeoutMs);
     return null;
   }
@@ -266,14 +265,14 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
   #onHead(bytes: Buffer, start: number, end: number): string | null {
     if (this.#state !== AT_VM) return "a head where the exchange was not begun, or has one";
     const exchange = this.#exchange;
-    const { reader } = this.#route;
+    const { reader } = this.#link!;
     const head = reader.read(bytes, start, end, exchange.request.method);
     if (typeof head === "string") return head;
     if (head instanceof GatewayError) return this.#invalid(head.message);
     if (head.status === 101)
       return reader.ends || reader.bodyStart < end ? "a 101 with a body" : this.#onSwitch(head);
     const body = reader.bodyStart === end ? null : bytes.subarray(reader.bodyStart, end);
-    exchange.upstreamMs = performance.now() - exchange.startedMs;
+    exchange.upstreamMs = clockMs() - exchange.startedMs;
     if (reader.ends) {
       this.#close();
       exchange.client.sendHead(head, body, true);
@@ -291,7 +290,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
     this.#state = OVER;
     this.#link = null;
     exchange.action = null;
-    exchange.upstreamMs = performance.now() - exchange.startedMs;
+    exchange.upstreamMs = clockMs() - exchange.startedMs;
     thread.deadlines.remove(this);
     const idleMs = action.timeouts.websocketIdleMs;
     startAppWebSocket({ thread, exchange, app, link, stream: this.#stream, idleMs }, head, agreement);

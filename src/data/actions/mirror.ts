@@ -6,6 +6,7 @@
 //     └─▶ too long: no copy  └─▶ no room: dropped      └─▶ failed, or took too long ─▶ over
 
 import type { ProxySpec, ProxyTimeouts } from "../../config/snapshot.ts";
+import { clockMs } from "../../core/clock.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { Exchange, ResponseHead, TunnelEnd } from "../../core/exchange.ts";
@@ -146,7 +147,7 @@ export class MirrorCopy extends Timed implements BackendUser {
     const body = this.#body;
     this.#head = null;
     this.#body = null;
-    this.#sentMs = performance.now();
+    this.#sentMs = clockMs();
     thread.metrics.add(Counter.mirrored);
     upstream.countRequest(Date.now());
     state.countRequest();
@@ -174,7 +175,7 @@ export class MirrorCopy extends Timed implements BackendUser {
     const backend = this.#backend!;
     const clock = Date.now();
     const failed = head.status >= 500 && upstream.spec.failureStatuses.includes(head.status);
-    backend.state.recordTime((performance.now() - this.#sentMs) * 1000, clock);
+    backend.state.recordTime((clockMs() - this.#sentMs) * 1000, clock);
     backend.state.countResponse(head.status);
     if (failed || last) this.#judge(failed);
     this.#leaveCircuit(failed);

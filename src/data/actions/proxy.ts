@@ -7,6 +7,7 @@
 //   wait for room
 
 import type { ProxySpec } from "../../config/snapshot.ts";
+import { clockMs } from "../../core/clock.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { Action, Exchange, ResponseHead, TunnelEnd } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
@@ -109,7 +110,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
       this.#backend = backend;
       this.#connection = connection;
       this.#exchange.backend = backend.spec.id;
-      if (isTurn || this.#tried.length > 0) this.#sentMs = performance.now();
+      if (isTurn || this.#tried.length > 0) this.#sentMs = clockMs();
       if (connection.usable) this.#send(connection);
       return true;
     }
@@ -165,7 +166,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   }
 
   onConnected(): void {
-    this.#sentMs = performance.now();
+    this.#sentMs = clockMs();
     if (this.#connection !== null) this.#send(this.#connection);
   }
 
@@ -274,7 +275,7 @@ export class ProxyRun implements Action, BackendUser, Waiter {
   #answered(status: number, last: boolean): boolean {
     const exchange = this.#exchange;
     const backend = this.#backend!;
-    const nowMs = performance.now();
+    const nowMs = clockMs();
     const clock = this.#route.thread.deadlines.wallMs;
     exchange.upstreamMs = nowMs - exchange.startedMs;
     backend.state.recordTime((nowMs - this.#sentMs) * 1000, clock);

@@ -4,7 +4,7 @@
 
 import { GatewayError } from "../../core/errors.ts";
 import type { RequestHead } from "../../core/exchange.ts";
-import { Field } from "../../core/headers.ts";
+import { Field, type HeaderList } from "../../core/headers.ts";
 import { FAILED, type HeadLimits, HeadParser } from "../http1/head-parser.ts";
 import { headFault, readRequestHead } from "../http1/request-head.ts";
 
@@ -40,13 +40,14 @@ export class AskedHeadReader {
     const read = readRequestHead(parser);
     if (read instanceof GatewayError) return read;
     const request = { ...read.head, upgrade: null };
-    removeClaims(request.headers.ids);
+    removeClaims(request.headers);
     return { place: Number(line[1]), stream: Number(line[2]), request };
   }
 }
 
 /** What is said of the client, the gateway says itself. */
-function removeClaims(ids: number[]): void {
+function removeClaims(headers: HeaderList): void {
+  const { ids } = headers;
   for (let i = 0; i < ids.length; i++)
-    if (ids[i]! >= Field.xForwardedFor && ids[i]! <= Field.via) ids[i] = Field.removed;
+    if (ids[i]! >= Field.xForwardedFor && ids[i]! <= Field.via) headers.removeAt(i);
 }

@@ -168,9 +168,9 @@ export class Asked extends Timed implements StreamUser, InnerUser {
   onWhole(head: ResponseHead, body: Buffer | null): void {
     const text = textOf(head);
     if (body === null || body.length <= MAX_PIECE_BYTES)
-      this.#link.writer.head(this.#stream, text, body, true);
+      this.#link.writer.head(this.#stream, text, body, HEAD_ENDS);
     else {
-      this.#link.writer.head(this.#stream, text, null, false);
+      this.#link.writer.head(this.#stream, text, null, 0);
       this.#link.writer.body(this.#stream, body);
       this.#link.writer.empty(FrameType.end, this.#stream);
     }
@@ -178,7 +178,7 @@ export class Asked extends Timed implements StreamUser, InnerUser {
   }
 
   onHead(head: ResponseHead): void {
-    this.#link.writer.head(this.#stream, textOf(head), null, false);
+    this.#link.writer.head(this.#stream, textOf(head), null, 0);
   }
 
   onBody(chunk: Buffer): boolean {

@@ -3,6 +3,7 @@
 
 import type { Exchange } from "../../core/exchange.ts";
 import { FrameType, MAX_PIECE_BYTES, RESPONSE_WINDOW_BYTES } from "../../wire/frames.ts";
+import type { ResponseReader } from "./response-reader.ts";
 import type { StreamUser } from "./vm-link.ts";
 
 /** More than what may be under way of a body, or of messages. */
@@ -11,13 +12,20 @@ const MOST_BYTES = 2 * RESPONSE_WINDOW_BYTES + MAX_PIECE_BYTES;
 export class EndingStream implements StreamUser {
   /** The VM may ask to have it held before its last word. */
   readonly exchange: Exchange | null;
+  readonly #reader: ResponseReader;
   #bytes = 0;
 
-  constructor(exchange: Exchange | null) {
+  constructor(exchange: Exchange | null, reader: ResponseReader) {
     this.exchange = exchange;
+    this.#reader = reader;
   }
 
-  onFrame(type: number, _bytes: Buffer, start: number, end: number): string | null {
+  onFrame(type: number, bytes: Buffer, start: number, end: number): string | null {
+    if (type === FrameType.head) {
+      // It may be the one that the VM names from then on.
+      const read = this.#reader.read(bytes, start, end, this.exchange?.request.method ?? "");
+      return typeof read === "string" ? read : null;
+    }
     if (type !== FrameType.body && type !== FrameType.message) return null;
     this.#bytes += end - start;
     return this.#bytes > MOST_BYTES ? "more than there was credit for" : null;

@@ -7,7 +7,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import {
   FrameType,
+  HEAD_AGAIN,
   HEAD_ENDS,
+  HEAD_KEPT,
   MAX_PIECE_BYTES,
   REQUEST_WINDOW_BYTES,
   RESPONSE_WINDOW_BYTES,
@@ -35,9 +37,10 @@ const RUBBISH: ReadonlyArray<readonly [title: string, script: Script, fault: Reg
   ["bytes that are no frame", (vm) => vm.say(99, 1), /^a frame of type 99: expected/],
   [
     "a head with flags that there are not",
-    (vm, on) => vm.say(head, on, headOf(2, OK)),
-    /^a head with flags 2$/,
+    (vm, on) => vm.say(head, on, headOf(8, OK)),
+    /^a head with flags 8$/,
   ],
+  ["a head again, of which there was none", (vm, on) => vm.say(head, on, headOf(5, "")), /none was kept/],
   [
     "a head longer than its frame",
     (vm, on) => vm.say(head, on, headOf(1, OK, 1000)),
@@ -207,6 +210,29 @@ describe("a VM that sends", () => {
     });
   }
 
+  for (const [title, method, flags, text, fault] of [
+    ["a head to be kept in answer to HEAD", "HEAD", HEAD_KEPT, OK, /in answer to HEAD$/],
+    ["a head again in answer to HEAD", "HEAD", HEAD_AGAIN, "", /in answer to HEAD$/],
+    ["a head again, and another one with it", "GET", HEAD_AGAIN, OK, /another one stands$/],
+    ["a head again that is to be kept", "GET", HEAD_AGAIN | HEAD_KEPT, "", /another one stands$/],
+  ] as const) {
+    it(`${title} loses its link, also where one was kept`, async (t) => {
+      const app = await TestApp.start(t);
+      const [vm] = app.vms as [ScriptedVm];
+      const kept = app.ask();
+      vm.say(head, (await vm.next(head)).stream, headOf(HEAD_ENDS | HEAD_KEPT, OK));
+      await kept.untilEnd();
+      const client = app.ask({ method });
+      const { stream } = await vm.next(head);
+      await vm.pong();
+      vm.say(head, stream, headOf(HEAD_ENDS | flags, text));
+      await vm.untilClosed();
+      await client.untilEnd();
+      assert.deepEqual([kept.status, client.error], [200, "vm_ended"]);
+      assert.match(String(app.faults[0]), fault);
+    });
+  }
+
   for (const [title, last] of [
     ["its response", (vm: ScriptedVm, on: number) => vm.respond(on)],
     ["its failure", (vm: ScriptedVm, on: number) => vm.say(abort, on, Buffer.from("failed\nso"))],
@@ -332,6 +358,8 @@ describe("a data thread", () => {
       headOf(HEAD_ENDS, OK),
       headOf(0, OK),
       headOf(0, OK, OK.length, "ok"),
+      headOf(HEAD_ENDS | HEAD_KEPT, OK, OK.length, "ok"),
+      headOf(HEAD_ENDS | HEAD_AGAIN, ""),
       headOf(1, "HTTP/1.1 204 No Content\r\n\r\n"),
       number(1),
       number(16_384),

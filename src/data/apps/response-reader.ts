@@ -1,31 +1,27 @@
-// Reads the head of a response that a VM sent, as strictly as one of a backend. Runs in data threads.
+// Reads the heads of responses that a VM sent over a link, as strictly as those of a backend. Runs in data threads.
 
 import { GatewayError } from "../../core/errors.ts";
 import { type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { readNumber } from "../../wire/frame-reader.ts";
-import { HEAD_ENDS, HEAD_PREFIX_BYTES, MAX_HEAD_BYTES, MAX_PIECE_BYTES } from "../../wire/frames.ts";
+import {
+  HEAD_AGAIN,
+  HEAD_ENDS,
+  HEAD_KEPT,
+  HEAD_PREFIX_BYTES,
+  MAX_HEAD_BYTES,
+  MAX_PIECE_BYTES,
+} from "../../wire/frames.ts";
 import { FAILED, type HeadLimits, HeadParser } from "../http1/head-parser.ts";
 import { readResponseHead } from "../http1/response-head.ts";
 
 const LIMITS: HeadLimits = { lineBytes: 1024, headerBytes: MAX_HEAD_BYTES, headerCount: 1000 };
 
-/** Longer heads are read each time. */
-const MOST_KEPT_BYTES = 512;
-/** Where each head is another one, keeping them costs more than it saves: only so few of them are kept. */
-const KEPT_OF = 8;
-
-/** A head that was read, and the method of its request. */
-interface KnownHead {
-  readonly method: string;
-  readonly text: Buffer;
-  readonly head: ResponseHead;
-}
+const FLAGS = HEAD_ENDS | HEAD_KEPT | HEAD_AGAIN;
 
 export class ResponseReader {
   readonly #parser = new HeadParser("response", LIMITS);
-  /** The next response of a route often has the same head: then it is compared, and not read again. */
-  #known: KnownHead | null = null;
-  #reads = 0;
+  /** What the VM names with HEAD_AGAIN. */
+  #kept: ResponseHead | GatewayError | null = null;
   /** Of the frame that was read last: where its part of the body starts, and whether that is all of it. */
   bodyStart = 0;
   ends = false;
@@ -36,16 +32,27 @@ export class ResponseReader {
    */
   read(bytes: Buffer, start: number, end: number, method: string): ResponseHead | GatewayError | string {
     const flags = bytes[start]!;
-    if ((flags & ~HEAD_ENDS) !== 0) return `a head with flags ${flags}`;
+    if ((flags & ~FLAGS) !== 0) return `a head with flags ${flags}`;
     const headStart = start + HEAD_PREFIX_BYTES;
     const bodyStart = headStart + readNumber(bytes, start + 1);
     const length = end - bodyStart;
     if (length < 0) return "a head that is longer than its frame";
     if (length > MAX_PIECE_BYTES) return `a head with ${length} bytes of body: expected ${MAX_PIECE_BYTES}`;
     this.bodyStart = bodyStart;
-    this.ends = flags === HEAD_ENDS;
-    const read = this.#readText(bytes, headStart, bodyStart, method);
-    if (typeof read === "string" || read instanceof GatewayError) return read;
+    this.ends = (flags & HEAD_ENDS) !== 0;
+    // A response to HEAD says of its length what no other one does.
+    if (flags > HEAD_ENDS && method === "HEAD") return `a head with flags ${flags} in answer to HEAD`;
+    let read: ResponseHead | GatewayError | string;
+    if ((flags & HEAD_AGAIN) !== 0) {
+      if (this.#kept === null || bodyStart > headStart || (flags & HEAD_KEPT) !== 0)
+        return "a head again, where none was kept or another one stands";
+      read = copied(this.#kept);
+    } else {
+      read = this.#readText(bytes, headStart, bodyStart, method);
+      if (typeof read === "string") return read;
+      if ((flags & HEAD_KEPT) !== 0) this.#keep(read);
+    }
+    if (read instanceof GatewayError) return read;
     const { status, reason, headers, bodyLength: declared } = read;
     const isBodyless = method === "HEAD" || status === 304;
     if (isBodyless || declared === length) return read;
@@ -55,10 +62,13 @@ export class ResponseReader {
     return invalid(`a body of more than the ${declared} bytes that its head says`);
   }
 
+  #keep(read: ResponseHead | GatewayError): void {
+    this.#kept = copied(read);
+    // Made here for all copies of it.
+    if (!(this.#kept instanceof GatewayError)) this.#kept.headers.forwardLines();
+  }
+
   #readText(bytes: Buffer, start: number, end: number, method: string): ResponseHead | GatewayError | string {
-    const known = this.#known;
-    if (known !== null && known.method === method && isAt(known.text, bytes, start, end))
-      return copied(known.head);
     const parser = this.#parser;
     parser.reset(LIMITS);
     const found = parser.feed(bytes, start);
@@ -67,24 +77,15 @@ export class ResponseReader {
     const response = readResponseHead(parser, method);
     if (typeof response === "string") return invalid(response);
     const { head } = response;
-    if (head.status < 200) return head.status === 101 ? head : `a head with status ${head.status}`;
-    if (end - start <= MOST_KEPT_BYTES && this.#reads++ % KEPT_OF === 0)
-      this.#known = { method, text: Buffer.from(bytes.subarray(start, end)), head: copied(head) };
-    return head;
+    return head.status < 200 && head.status !== 101 ? `a head with status ${head.status}` : head;
   }
 }
 
 /** Whoever gets a head may change its fields. */
-function copied({ status, reason, headers, bodyLength }: ResponseHead): ResponseHead {
+function copied(read: ResponseHead | GatewayError): ResponseHead | GatewayError {
+  if (read instanceof GatewayError) return read;
+  const { status, reason, headers, bodyLength } = read;
   return { status, reason, headers: headers.copy(), bodyLength };
-}
-
-/** Whether `text` is what is in `bytes` from `start` to `end`. */
-function isAt(text: Buffer, bytes: Buffer, start: number, end: number): boolean {
-  const { length } = text;
-  if (end - start !== length) return false;
-  for (let i = 0; i < length; i++) if (text[i] !== bytes[start + i]) return false;
-  return true;
 }
 
 function invalid(what: string): GatewayError {

@@ -16,7 +16,7 @@ import { createAppQueue, readAppQueue } from "../../core/shared/app-queue.ts";
 import { AppState, createAppState } from "../../core/shared/app-state.ts";
 import { FrameReader } from "../../wire/frame-reader.ts";
 import { FrameWriter } from "../../wire/frame-writer.ts";
-import { FrameType } from "../../wire/frames.ts";
+import { FrameType, HEAD_ENDS } from "../../wire/frames.ts";
 import { createApp } from "../actions/app.ts";
 import type { StartAction } from "../actions/route.ts";
 import { type TestThread, threadsOf, upstreamSpec } from "../upstream/setting.test.ts";
@@ -137,7 +137,7 @@ export class ScriptedVm {
     body: string | Buffer | null = "ok",
     ends = true,
   ): void {
-    this.writer.head(stream, text, body, ends);
+    this.writer.head(stream, text, body, ends ? HEAD_ENDS : 0);
     this.writer.flush();
   }
 

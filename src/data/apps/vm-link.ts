@@ -11,6 +11,7 @@ import { FrameReader, type FrameSink, readNumber } from "../../wire/frame-reader
 import { FrameWriter } from "../../wire/frame-writer.ts";
 import { FrameType, HEAD_ENDS, MAX_HELD } from "../../wire/frames.ts";
 import { requestIdOf } from "../../wire/request-id.ts";
+import { StreamTable } from "../../wire/stream-table.ts";
 import { failExchange } from "../pipeline.ts";
 import { connectSocket } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
@@ -18,6 +19,7 @@ import { type Asker, askerOf } from "./asker.ts";
 import { EndingStream } from "./ending-stream.ts";
 import { readLastWords } from "./last-words.ts";
 import { LinkWatch } from "./link-watch.ts";
+import { ResponseReader } from "./response-reader.ts";
 
 /** An exchange on a stream. After `onLinkEnded` it hears nothing more. */
 export interface StreamUser {
@@ -54,17 +56,20 @@ const LAST_STREAM = 0xffff_fffd;
 
 export class VmLink implements FrameSink {
   readonly address: VmAddress;
+  /** For logs. */
+  readonly label: string;
   readonly writer: FrameWriter;
+  readonly reader = new ResponseReader();
   /** It takes new exchanges. */
   open = true;
   /** What is under way may end, and then it closes. */
   retired = false;
   readonly #setting: LinkSetting;
   readonly #socket: Socket;
-  readonly #reader = new FrameReader(this);
+  readonly #frames = new FrameReader(this);
   readonly #name = randomBytes(6).toString("hex");
   readonly #watch: LinkWatch;
-  readonly #users = new Map<number, StreamUser>();
+  readonly #users = new StreamTable<StreamUser>();
   /** Streams that go on without a place at the VM. */
   readonly #placeless = new Set<number>();
   /** Exchanges that the VM may ask upstreams for also when they are over, by their streams. */
@@ -77,6 +82,7 @@ export class VmLink implements FrameSink {
 
   constructor(address: VmAddress, setting: LinkSetting) {
     this.address = address;
+    this.label = `vm ${address.id}`;
     this.#setting = setting;
     const { thread } = setting;
     const receive = (chunk: Buffer) => this.#receive(chunk);
@@ -161,7 +167,7 @@ export class VmLink implements FrameSink {
   leave(stream: number): void {
     const user = this.#users.get(stream);
     if (user === undefined) return;
-    if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange));
+    if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange, this.reader));
     else this.forget(stream);
   }
 
@@ -247,7 +253,7 @@ export class VmLink implements FrameSink {
 
   #receive(chunk: Buffer): void {
     if (this.#ended) return;
-    const fault = this.#reader.feed(chunk);
+    const fault = this.#frames.feed(chunk);
     if (fault !== null) this.#end(fault, fault);
   }
 
@@ -259,7 +265,7 @@ export class VmLink implements FrameSink {
     this.#socket.destroy();
     this.#held.clear();
     this.#watch.stop();
-    const users = [...this.#users];
+    const users = this.#users.entries();
     for (const [stream] of users) this.forget(stream);
     this.#setting.onEnded(this, lost, fault);
     for (const [stream, user] of users) user.onLinkEnded(why, this.#watch.isUnread(stream));

@@ -8,7 +8,7 @@ import { type Deadlines, Timed } from "../../core/deadlines.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import { type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
-import { connectSocket, type Receive, type SendBuffer } from "../socket.ts";
+import { connectSocket, type Receive, type SendBuffer, writeText } from "../socket.ts";
 import { endedByNotice, sendBeforeHandshake, type TlsClient } from "../tls-client.ts";
 import { faultText, handshakeFault, refusesCertificate } from "../tls-failure.ts";
 import type {
@@ -74,6 +74,8 @@ export class Http1Connection extends Timed implements BackendConnection {
   #idleMs = 0;
   #cause: Error | null = null;
   #tunnel: Receive | null = null;
+  /** Not over TLS, nor to a backend that once did not take all at once. */
+  #writesAtOnce: boolean;
   /** Requests sent on this connection. */
   requests = 0;
   /** It belongs to an exchange, from being opened or taken to being released or closed. */
@@ -84,6 +86,7 @@ export class Http1Connection extends Timed implements BackendConnection {
     this.#home = home;
     this.#deadlines = deadlines;
     this.#user = user;
+    this.#writesAtOnce = home.tls === null;
     const socket = connectSocket(home.spec, home.tls, home.readBuffer, {
       receive: (chunk) => this.#receive(chunk),
       failed: (bug) => this.#fail("internal", "an error in the gateway itself", bug),
@@ -172,9 +175,9 @@ export class Http1Connection extends Timed implements BackendConnection {
     const start = this.#heldHead + before;
     this.#heldHead = "";
     if (chunk === null) {
-      socket.write(start, "latin1");
+      this.#writeText(start);
     } else if (chunk.length <= SMALL_BODY_BYTES) {
-      socket.write(start + chunk.toString("latin1") + after, "latin1");
+      this.#writeText(start + chunk.toString("latin1") + after);
     } else {
       const { sendBuffer } = this.#home;
       socket.cork();
@@ -186,6 +189,11 @@ export class Http1Connection extends Timed implements BackendConnection {
     }
     this.#requestProgressed();
     return !socket.writableNeedDrain;
+  }
+
+  #writeText(text: string): void {
+    if (this.#writesAtOnce) this.#writesAtOnce = writeText(this.socket, text);
+    else this.socket.write(text, "latin1");
   }
 
   /** The deadline is the backend's while it has something to take or to answer, else the client's (http1/server.ts). */

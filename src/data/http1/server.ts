@@ -4,6 +4,7 @@
 //     └───────┴───────┴────────┴─▶ closing (answer is out, rest is discarded) ─▶ closed
 //                              └─▶ tunnel (after a 101)
 
+import { clockMs } from "../../core/clock.ts";
 import { GatewayError } from "../../core/errors.ts";
 import {
   type ClientStream,
@@ -17,6 +18,7 @@ import type { HeaderList } from "../../core/headers.ts";
 import type { Arrival } from "../arrival.ts";
 import { ClientConnection } from "../client-connection.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
+import { unsentBytes } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BodyReader } from "./body-reader.ts";
 import { FAILED, type HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -151,14 +153,14 @@ export class ServerConnection extends ClientConnection implements ClientStream {
         break;
       default:
         // The last bytes of the last response may still be on their way; and over TLS an end is said (close_notify).
-        if (this.socket.writableLength > 0 || this.tls !== null) this.#close();
+        if (unsentBytes(this.socket) > 0 || this.tls !== null) this.#close();
         else this.destroySocket();
     }
   }
 
   /** Whether an exchange is under way, or the end of its response. */
   get busy(): boolean {
-    return this.#exchange !== null || this.socket.writableLength > 0;
+    return this.#exchange !== null || unsentBytes(this.socket) > 0;
   }
 
   /** At shutdown: goes now if nothing is under way, else after the answer. */
@@ -245,7 +247,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
       this.#body ??= new BodyReader();
       this.#body.begin(head.bodyLength === UNKNOWN_LENGTH ? BODY_CHUNKED : BODY_LENGTH, head.bodyLength);
     }
-    const exchange = new Exchange(head, this, this.peerAddress, performance.now());
+    const exchange = new Exchange(head, this, this.peerAddress, clockMs());
     this.#exchange = exchange;
     beginExchange(this.thread, exchange);
   }
@@ -291,7 +293,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#input = null;
     this.#keepAlive = false;
     this.#state = COMPLETE;
-    const exchange = new Exchange(unreadableRequest(method), this, this.peerAddress, performance.now());
+    const exchange = new Exchange(unreadableRequest(method), this, this.peerAddress, clockMs());
     this.#exchange = exchange;
     failExchange(exchange, error);
   }
@@ -320,7 +322,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     if (this.#state !== BODY || !this.#bodyPaused) return;
     if (this.#expectsContinue) {
       this.#expectsContinue = false;
-      if (this.#input === null) this.socket.write(CONTINUE, "latin1");
+      if (this.#input === null) this.writeText(CONTINUE);
     }
     this.#bodyPaused = false;
     this.#waitForBody();
@@ -340,8 +342,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendInformational(head: ResponseHead): void {
-    if (this.#exchange?.request.protocol === "HTTP/1.1")
-      this.socket.write(informationalText(head, null), "latin1");
+    if (this.#exchange?.request.protocol === "HTTP/1.1") this.writeText(informationalText(head, null));
   }
 
   sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
@@ -356,7 +357,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     const connection = this.#keepAlive ? (protocol === "HTTP/1.0" ? "keep-alive" : "") : "close";
     const text = responseHeadText(head, framing, connection);
     if (body === null || framing === FRAME_NONE) {
-      this.socket.write(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text, "latin1");
+      this.writeText(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text);
     } else {
       exchange.bytesOut += body.length;
       this.#writeBody(text, body, last, lent);
@@ -373,7 +374,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendEnd(trailers: HeaderList | null): void {
-    if (this.#framing === FRAME_CHUNKED) this.socket.write(lastChunk(trailers), "latin1");
+    if (this.#framing === FRAME_CHUNKED) this.writeText(lastChunk(trailers));
     this.#responseEnded();
   }
 
@@ -405,7 +406,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#state = TUNNEL;
     const early = this.#input === null ? null : Buffer.from(this.#input.subarray(this.#inputAt));
     this.#input = null;
-    this.socket.write(informationalText(head, protocol), "latin1");
+    this.writeText(informationalText(head, protocol));
     return this.handOver(early);
   }
 

@@ -27,7 +27,7 @@ export function framingOf(head: ResponseHead, method: string, protocol: string):
 export function responseHeadText(head: ResponseHead, framing: number, connection: string): string {
   let text = statusLine(head) + head.headers.forwardLines();
   // RFC 9110 section 6.6.1: a recipient with a clock adds the Date that is missing.
-  if (!head.headers.ids.includes(Field.date)) text += `Date: ${dateNow()}\r\n`;
+  if (!head.headers.ids.includes(Field.date)) text += dateLine();
   if (framing === FRAME_CHUNKED) text += "Transfer-Encoding: chunked\r\n";
   else if (framing === FRAME_LENGTH || (head.bodyLength !== UNKNOWN_LENGTH && head.status !== 204)) {
     text += `Content-Length: ${head.bodyLength}\r\n`;
@@ -99,6 +99,7 @@ const NOT_IN_TRAILERS = new Set([
 ]);
 
 let dateText = "";
+let dateField = "";
 let dateSecond = 0;
 
 /** The value of a Date field, made once a second. */
@@ -107,6 +108,12 @@ export function dateNow(): string {
   if (second !== dateSecond) {
     dateSecond = second;
     dateText = new Date(second * 1000).toUTCString();
+    dateField = `Date: ${dateText}\r\n`;
   }
   return dateText;
+}
+
+function dateLine(): string {
+  dateNow();
+  return dateField;
 }

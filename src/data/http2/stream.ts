@@ -5,6 +5,7 @@
 //     └─▶ tunnel (after a WebSocket handshake) ──────────────────┘
 
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from "node:http2";
+import { clockMs } from "../../core/clock.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
 import {
@@ -132,14 +133,14 @@ export class ServerStream extends Timed implements ClientStream, StreamOwner {
       this.#stream.on("trailers", onTrailers).on("aborted", onAborted);
     }
     if (incoming instanceof GatewayError) {
-      this.#exchange = new Exchange(unreadableRequest("", "HTTP/2.0"), this, peer, performance.now());
+      this.#exchange = new Exchange(unreadableRequest("", "HTTP/2.0"), this, peer, clockMs());
       failExchange(this.#exchange, incoming);
       return;
     }
     this.#expectsContinue = incoming.expectsContinue;
     this.#asksForTrailers = incoming.head.headers.ids.includes(Field.te);
     this.#webSocketKey = incoming.webSocketKey;
-    const exchange = new Exchange(incoming.head, this, peer, performance.now());
+    const exchange = new Exchange(incoming.head, this, peer, clockMs());
     this.#exchange = exchange;
     beginExchange(thread, exchange);
   }

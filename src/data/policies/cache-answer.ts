@@ -1,5 +1,6 @@
 // Answers a client with a response that is kept: whole, in part, or by saying that it has it already. Data threads.
 
+import { clockMs } from "../../core/clock.ts";
 import { type Exchange, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import { Field, type HeaderList } from "../../core/headers.ts";
 import { parseRanges } from "../static/ranges.ts";
@@ -31,7 +32,7 @@ export function answerKept(exchange: Exchange, entry: Entry, answer: KeptAnswer)
   const { source, bodyLength, room, status } = answer;
   const { request, client } = exchange;
   const headers = entry.headers.copy();
-  headers.add("Age", String(Math.floor(entry.ageMs(performance.now()) / 1000)), Field.other);
+  headers.add("Age", String(Math.floor(entry.ageMs(clockMs()) / 1000)), Field.other);
   if (status !== "") headers.add("Cache-Status", status, Field.other);
   exchange.action = null;
   if (isConditional(request.headers)) {

@@ -7,6 +7,7 @@
 //     ├──▶ 304: what was kept is it
 //     └──▶ the backend failed: what was kept stands in, where it may; else everyone hears of it
 
+import { clockMs } from "../../core/clock.ts";
 import { Timed } from "../../core/deadlines.ts";
 import { GatewayError } from "../../core/errors.ts";
 import { type Exchange, type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
@@ -138,7 +139,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
   onHead(head: ResponseHead): void {
     const { spec, zone } = this.#route;
     const { entry } = this.#plan;
-    const nowMs = performance.now();
+    const nowMs = clockMs();
     this.#head = head;
     this.#tellFirst();
     if (entry !== null && head.status === 304) {
@@ -198,7 +199,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
   onFailed(error: GatewayError): void {
     const { entry } = this.#plan;
     this.#tellFirst();
-    if (this.#state === HEAD && error.source === "upstream" && this.#standsIn(entry, performance.now())) {
+    if (this.#state === HEAD && error.source === "upstream" && this.#standsIn(entry, clockMs())) {
       this.#standIn(entry, error.status);
       this.#over();
       return;
@@ -281,7 +282,7 @@ export class Fetch extends Timed implements InnerUser, SenderWatcher, Source {
   /** Whether the response answers that request, too. */
   #isFor({ exchange, asked }: Question, entry: Entry): boolean {
     const isVariant = varyKey(entry.varyNames, exchange.request.headers) === entry.varyKey;
-    return isVariant && entry.useFor(asked, performance.now()) === Use.fresh;
+    return isVariant && entry.useFor(asked, clockMs()) === Use.fresh;
   }
 
   /** A body without a declared length, which nobody but the first one was sent anything of. */

@@ -1,5 +1,7 @@
 // Keys whose last response was not kept: for a while nobody waits for the next one. Data threads.
 
+import { clockMs } from "../../core/clock.ts";
+
 /** So long, so many: both only cost a fetch that others wait for in vain. */
 const PASS_MS = 10_000;
 const MAX_PASSES = 10_000;
@@ -10,7 +12,7 @@ export class Passes {
 
   add(key: string): void {
     this.#until.delete(key);
-    this.#until.set(key, performance.now() + PASS_MS);
+    this.#until.set(key, clockMs() + PASS_MS);
     if (this.#until.size <= MAX_PASSES) return;
     const [oldest] = this.#until.keys();
     this.#until.delete(oldest!);

@@ -5,6 +5,7 @@
 //   else ─▶ waits: for the fetch of somebody else, or for one of its own (cache-fetch.ts)
 
 import type { CacheSpec } from "../../config/snapshot.ts";
+import { clockMs } from "../../core/clock.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { ClientStream, Exchange, ResponseHead } from "../../core/exchange.ts";
 import { Field } from "../../core/headers.ts";
@@ -78,7 +79,7 @@ export class CacheRoute implements Policy {
     const key = primaryKey(exchange, spec.key);
     const resource = zone.resources.get(key);
     const entry = resource?.find(headers) ?? null;
-    const nowMs = performance.now();
+    const nowMs = clockMs();
     const use = entry === null ? Use.revalidate : entry.useFor(asked, nowMs);
     if (entry !== null && (use === Use.fresh || use === Use.stale)) {
       this.#hit(exchange, entry, nowMs);

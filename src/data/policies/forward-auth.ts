@@ -150,7 +150,7 @@ function keepOnly(headers: HeaderList, lowerNames: readonly string[]): void {
     const id = ids[i]!;
     // What proxies say of the client is another matter: see forwarded.ts.
     if (id >= Field.xForwardedFor && id <= Field.via) continue;
-    if (!lowerNames.includes(headers.nameAt(i).toLowerCase())) ids[i] = Field.removed;
+    if (!lowerNames.includes(headers.nameAt(i).toLowerCase())) headers.removeAt(i);
   }
 }
 

@@ -7,6 +7,7 @@
 import { createSecretKey } from "node:crypto";
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import type { JwtKeys } from "../../config/snapshot.ts";
+import { clockMs } from "../../core/clock.ts";
 import type { Reporter } from "../reporter.ts";
 
 const FETCH_TIMEOUT_MS = 5000;
@@ -56,7 +57,7 @@ class FetchedKeys {
 
   readonly get: JWTVerifyGetKey = async (header, token) => {
     if (this.#keys === null) await this.#refresh();
-    else if (performance.now() - this.#fetchedMs > this.#spec.refreshMs) void this.#refresh();
+    else if (clockMs() - this.#fetchedMs > this.#spec.refreshMs) void this.#refresh();
     const keys = this.#keys;
     if (keys === null) throw new NoKeys();
     try {
@@ -73,7 +74,7 @@ class FetchedKeys {
   /** Never fails: without success, everything stays as it is. All who ask meanwhile share one attempt. */
   async #refresh(): Promise<void> {
     if (this.#fetching === null) {
-      if (performance.now() < this.#notBeforeMs) return;
+      if (clockMs() < this.#notBeforeMs) return;
       this.#fetching = this.#fetch();
     }
     await this.#fetching;
@@ -83,10 +84,10 @@ class FetchedKeys {
     const { url, cooldownMs } = this.#spec;
     try {
       this.#keys = createLocalJWKSet(JSON.parse(await fetchText(url)));
-      this.#fetchedMs = performance.now();
+      this.#fetchedMs = clockMs();
       this.#notBeforeMs = this.#fetchedMs + cooldownMs;
     } catch (error) {
-      this.#notBeforeMs = performance.now() + Math.min(RETRY_MS, cooldownMs);
+      this.#notBeforeMs = clockMs() + Math.min(RETRY_MS, cooldownMs);
       const message =
         this.#keys === null ? "there are no keys for tokens" : "keys for tokens are not renewed";
       this.#reporter.report("warn", `the keys of ${url}`, message, { url, reason: reasonOf(error) });

@@ -5,6 +5,7 @@
 
 import { createHmac, randomBytes } from "node:crypto";
 import { Worker } from "node:worker_threads";
+import { clockMs } from "../../core/clock.ts";
 import type { PasswordJob } from "./password-worker.ts";
 
 /** Comparisons that wait at most, of different passwords: what is beyond would wait for many seconds. */
@@ -46,7 +47,7 @@ export class Passwords {
 
   isRemembered(key: string): boolean {
     const until = this.#right.get(key);
-    return until !== undefined && performance.now() < until;
+    return until !== undefined && clockMs() < until;
   }
 
   /** Returns false where too many wait already; else `user` hears of the outcome later, unless it is forgotten. */
@@ -107,6 +108,6 @@ export class Passwords {
       const [oldest] = this.#right.keys();
       this.#right.delete(oldest!);
     }
-    this.#right.set(key, performance.now() + REMEMBERED_MS);
+    this.#right.set(key, clockMs() + REMEMBERED_MS);
   }
 }

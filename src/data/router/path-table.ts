@@ -36,15 +36,16 @@ export class PathTable<T extends { readonly spec: RouteSpec }> {
   }
 
   match(path: string, method: string, headers: HeaderList): T | null {
-    const bucket = this.#exact.get(path);
-    if (bucket !== undefined) {
-      const route = firstMatch(bucket, method, headers);
+    // Most tables have few kinds of paths: no text is hashed for one that there is not.
+    const exact = this.#exact.size === 0 ? undefined : this.#exact.get(path);
+    if (exact !== undefined) {
+      const route = firstMatch(exact, method, headers);
       if (route !== null) return route;
     }
     for (let i = 0; i < this.#lengths.length; i++) {
       const length = this.#lengths[i]!;
       if (!isBorder(path, length)) continue;
-      const bucket = this.#prefixes.get(path.slice(0, length));
+      const bucket = this.#prefixes.get(length === 1 ? "/" : path.slice(0, length));
       if (bucket === undefined) continue;
       const route = firstMatch(bucket, method, headers);
       if (route !== null) return route;

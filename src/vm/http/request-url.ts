@@ -1,7 +1,10 @@
 // The URL of a request as the URL standard writes it. VM processes.
 
-/** A path and a query of characters that the URL parser leaves as they are. */
-const SETTLED = /\/[\w!$&'()*+,\-:;=@~%./]*(?:\?[\w!$&()*+,\-.:;=@~%/?]*)?$/y;
+/**
+ * A path and a query of characters that the URL parser leaves as they are, without what may begin a dot segment, which it
+ * takes away.
+ */
+const SETTLED = /(?:\/(?!\.|%2)[\w!$&'()*+,\-:;=@~%.]*)+(?:\?[\w!$&()*+,\-.:;=@~%/?]*)?$/y;
 
 /** Nearly every request of a VM names the same origin, here with a slash behind it: what it is in the standard's form. */
 let given = "";
@@ -16,8 +19,7 @@ export function settleUrl(url: string): string {
     settled = parsed(given);
   }
   SETTLED.lastIndex = given.length - 1;
-  // What may begin a dot segment, which the URL parser takes away.
-  if (!SETTLED.test(url) || url.includes("/.") || url.includes("/%2")) return parsed(url);
+  if (!SETTLED.test(url)) return parsed(url);
   return settled === given ? url : settled + url.slice(given.length);
 }
 

@@ -29,13 +29,22 @@ export function partsOf(response: Response): ResponseParts {
   if (parts.status === 0)
     throw new TypeError("Cannot send an error response: expected a status from 100 to 599");
   needSendable(parts.headerLines);
-  if (!(parts.body instanceof ReadableStream) || !wasDecoded(parts.body)) return parts;
+  const { body } = parts;
+  if (body === null || typeof body === "string" || body instanceof Uint8Array || !wasDecoded(body))
+    return parts;
   return { ...parts, headerLines: withoutEncoding(parts.headerLines) };
 }
 
+/** Nearly always the fields are those of the message before. */
+let sendable = "";
+
 /** Throws TypeError for header fields that no HTTP message can hold. */
 export function needSendable(headerLines: string): void {
-  if (!UNSENDABLE.test(headerLines)) return;
+  if (headerLines === sendable) return;
+  if (!UNSENDABLE.test(headerLines)) {
+    sendable = headerLines;
+    return;
+  }
   const line = headerLines.split("\r\n").find((line) => UNSENDABLE.test(line));
   throw new TypeError(`Cannot send the header field ${JSON.stringify(line)}: expected no control characters`);
 }
