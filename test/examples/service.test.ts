@@ -17,7 +17,6 @@ const GET = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 test("over TLS, as another user, with a log that can be moved away", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "sluice-example-"));
-  t.after(() => rmSync(folder, { recursive: true }));
   const { server } = await makeCertificates(folder);
   if (IS_ROOT) chownSync(folder, NOBODY.uid, NOBODY.gid);
   const backend = await RawBackend.start(answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
@@ -32,6 +31,8 @@ test("over TLS, as another user, with a log that can be moved away", async (t) =
     ADMIN_PORT: "0",
   });
   t.after(() => gateway.stop("SIGKILL"));
+  // Not before: the gateway may open its log once more.
+  t.after(() => rmSync(folder, { recursive: true }));
   const { status, fields } = (await ask(gateway.port, GET)).answer;
   assert.equal(status, 308);
   assert.ok(
