@@ -88,7 +88,7 @@ export function forwardedLines(exchange: Exchange, realIpHeader: string): string
   return lines;
 }
 
-/** Of the exchange before: nearly always this one is of the same client. */
+/** Of the exchange before: a client that keeps its connection asks several times in a row. */
 let last = {
   forwardedFor: "",
   proto: "",

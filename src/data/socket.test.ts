@@ -171,9 +171,10 @@ describe("writeText", () => {
     const [writer, reader] = await connected(t);
     const errors: string[] = [];
     writer.on("error", ({ message }) => errors.push(message));
+    // A read would tell of the reset as well.
+    (writer as unknown as { _handle: { readStop(): void } })._handle.readStop();
     reader.resetAndDestroy();
     const closed = new Promise((resolve) => writer.on("close", resolve));
-    // Nothing is read, which would tell of the reset as well.
     while (!writer.destroyed) {
       writeText(writer, "x");
       await new Promise(setImmediate);

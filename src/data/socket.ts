@@ -125,8 +125,9 @@ const WRITES_TO_HANDLE = process.versions.node.startsWith("26.");
 
 /**
  * As `socket.write(text, "latin1")`, without what `Writable` does around it: a tenth of the CPU of a small response. For
- * short text on a plain connection. Returns false where the kernel did not take all of it: the rest is not in
- * `writableLength` (`unsentBytes` knows of it), and what is written from then on has to go through `socket.write`, behind it.
+ * short text on a plain connection. Returns false where the kernel did not take all of it. The rest is not in
+ * `writableLength` (`unsentBytes` knows of it), so from then on `socket.write` has to be used, which can say that the other
+ * side is slow; what is written keeps its order either way.
  */
 export function writeText(socket: Socket, text: string): boolean {
   const { _handle: handle } = socket as unknown as { _handle: WriteHandle | null };
@@ -147,13 +148,17 @@ const MOST_KEPT_VIEW_BYTES = 2048;
 
 /** The `onread` of a socket's options. */
 export function onReadOf(buffer: Buffer, reader: SocketReader) {
-  const known = views.get(buffer) ?? new Array<Buffer | undefined>(MOST_KEPT_VIEW_BYTES + 1);
-  views.set(buffer, known);
+  let known = views.get(buffer);
+  if (known === undefined) {
+    known = new Array<Buffer | undefined>(MOST_KEPT_VIEW_BYTES + 1);
+    views.set(buffer, known);
+  }
+  const kept = known;
   return {
     buffer,
     callback: (bytes: number): boolean => {
       try {
-        reader.receive(viewOf(buffer, known, bytes));
+        reader.receive(viewOf(buffer, kept, bytes));
       } catch (bug) {
         reader.failed(bug);
       }

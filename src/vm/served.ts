@@ -28,7 +28,7 @@ import { UpstreamError } from "./upstream-error.ts";
 import { LinkClient } from "./websocket/link-client.ts";
 import { freshHalf, loseWebSocket } from "./websocket/web-socket.ts";
 
-/** For what the head of a response may get beside what the app gives it: its length, and the empty line. */
+/** For what the head of a response has beside what the app gives it: its version and status, its length, the empty line. */
 const HEAD_RESERVE_BYTES = 64;
 
 const HOLD = Uint8Array.of(1);

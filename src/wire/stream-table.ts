@@ -2,7 +2,7 @@
 //
 // Streams are short, and their numbers only grow: each has its place in a ring. One that is still there when its place comes
 // round again goes over to a map. A map alone would make a new table of itself every few hundred streams, and what stood in
-// the old one, with all that belongs to it, would stay until a full collection: half of what a VM did was copying that.
+// the old one, with all that belongs to it, would stay until a full collection, and be copied until then.
 
 const PLACES = 1024;
 
@@ -31,7 +31,7 @@ export class StreamTable<T extends object> {
     const before = this.#ring[place]!;
     if (this.#streams[place] === stream) {
       if (before === null) this.#size++;
-    } else if (this.#old.has(stream)) {
+    } else if (this.#old.size > 0 && this.#old.has(stream)) {
       this.#old.set(stream, value);
       return;
     } else {

@@ -9,8 +9,11 @@ import { Pair } from "./pair.ts";
 import { valuesOf } from "./strict-reading.ts";
 
 const LARGE = 65_536;
+/** Goes out in one write with its head. */
+const MEDIUM = 8192;
 const ROUTES = `
   large: { path: /large, respond: { body: ${"x".repeat(LARGE)} } },
+  medium: { path: /medium, respond: { body: ${"x".repeat(MEDIUM)} } },
   small: { path: /small, respond: { body: small } }`;
 
 let pair: Pair;
@@ -164,24 +167,28 @@ describe("requests that are sent ahead", { timeout: 120_000 }, () => {
     assert.equal(pair.origin.requests.length, 1);
   });
 
-  it("are left unread while the client takes no answers", async () => {
-    const count = 3000;
-    const client = await pair.connect();
-    const { connection } = client;
-    client.send(get("/large"));
-    const head = (await client.answer()).fields;
-    const bytes = connection.length;
-    assert.deepEqual(valuesOf(head, "content-length"), [String(LARGE)]);
-    connection.socket.pause();
-    const before = peakKilobytes(pair.gateway.process.pid!);
-    client.send(get("/large").repeat(count));
-    for (let i = 0; i < 20; i++) await ask(pair.port, get("/small"));
-    const grown = peakKilobytes(pair.gateway.process.pid!) - before;
-    assert.ok(grown < 50_000, `${grown} KB more than before, of ${(count * LARGE) / 1024} KB of answers`);
-    connection.socket.resume();
-    await connection.untilBytes((count + 1) * bytes);
-    client.close();
-  });
+  for (const [target, size, count] of [
+    ["/large", LARGE, 3000],
+    ["/medium", MEDIUM, 24_000],
+  ] as const) {
+    it(`are left unread while the client takes no answers of ${size} bytes`, async () => {
+      const client = await pair.connect();
+      const { connection } = client;
+      client.send(get(target));
+      const head = (await client.answer()).fields;
+      const bytes = connection.length;
+      assert.deepEqual(valuesOf(head, "content-length"), [String(size)]);
+      connection.socket.pause();
+      const before = peakKilobytes(pair.gateway.process.pid!);
+      client.send(get(target).repeat(count));
+      for (let i = 0; i < 20; i++) await ask(pair.port, get("/small"));
+      const grown = peakKilobytes(pair.gateway.process.pid!) - before;
+      assert.ok(grown < 50_000, `${grown} KB more than before, of ${(count * size) / 1024} KB of answers`);
+      connection.socket.resume();
+      await connection.untilBytes((count + 1) * bytes);
+      client.close();
+    });
+  }
 });
 
 describe("an answer that comes before the request is whole", { timeout: 120_000 }, () => {

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { proxyTo, TestGateway } from "../support/gateway.ts";
 import { MessageReader, peakMemoryMb, pour } from "./flow.ts";
 
@@ -104,5 +105,23 @@ describe("a gigabyte", () => {
       () => stalled,
     );
     stalled.destroy();
+  });
+
+  it("in pieces that each go out in one write stops at a backend that stands still", async () => {
+    serve = async (socket) => {
+      await new MessageReader(socket).untilHead();
+      socket.pause();
+    };
+    const client = await request(`POST /stalled HTTP/1.1\r\nContent-Length: ${GIGABYTE}`);
+    client.setNoDelay(true);
+    const piece = Buffer.alloc(8192);
+    while (client.bytesWritten < 1.25 * STANDSTILL_BYTES) {
+      client.write(piece);
+      // The gateway reads each by itself.
+      await delay(1);
+    }
+    const sent = client.bytesWritten - client.writableLength;
+    assert.ok(sent > 0 && sent < STANDSTILL_BYTES / 2, `${sent} bytes were sent to one that reads nothing`);
+    client.destroy();
   });
 });

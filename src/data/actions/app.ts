@@ -265,7 +265,7 @@ export class AppRun extends Timed implements Action, StreamUser, VmWaiter, EndWa
   #onHead(bytes: Buffer, start: number, end: number): string | null {
     if (this.#state !== AT_VM) return "a head where the exchange was not begun, or has one";
     const exchange = this.#exchange;
-    const { reader } = this.#link!;
+    const { responses: reader } = this.#link!;
     const head = reader.read(bytes, start, end, exchange.request.method);
     if (typeof head === "string") return head;
     if (head instanceof GatewayError) return this.#invalid(head.message);

@@ -59,7 +59,7 @@ export class VmLink implements FrameSink {
   /** For logs. */
   readonly label: string;
   readonly writer: FrameWriter;
-  readonly reader = new ResponseReader();
+  readonly responses = new ResponseReader();
   /** It takes new exchanges. */
   open = true;
   /** What is under way may end, and then it closes. */
@@ -167,7 +167,7 @@ export class VmLink implements FrameSink {
   leave(stream: number): void {
     const user = this.#users.get(stream);
     if (user === undefined) return;
-    if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange, this.reader));
+    if (stream % 2 === 1) this.#users.set(stream, new EndingStream(user.exchange, this.responses));
     else this.forget(stream);
   }
 
