@@ -142,6 +142,12 @@ export class Supervised {
     return (await this.app()).vms.find(({ state }) => state === "serving")!;
   }
 
+  /** The VM that has a request, which another one may have taken over from the first. */
+  async busy(): Promise<VmAnswer> {
+    const has = ({ outstanding }: VmAnswer) => outstanding > 0;
+    return (await this.until(([app]) => app!.vms.some(has)))[0]!.vms.find(has)!;
+  }
+
   async metrics(): Promise<string> {
     return await (await fetch(`${this.#admin}/metrics`)).text();
   }

@@ -59,8 +59,8 @@ describe("recycling", () => {
 
   it("lets the old VM finish what it has, while the new one serves", async (t) => {
     const work = await start(t, "max_age: 200ms, drain_timeout: 20s");
-    const { id } = await work.vm();
     const long = work.get("/wait?ms=2500");
+    const { id } = await work.busy();
     await work.until(([app]) => app!.vms.some((vm) => vm.id === id && vm.state === "draining"));
     assert.equal((await work.get("/")).status, 200);
     assert.equal((await long).status, 200);
@@ -70,11 +70,11 @@ describe("recycling", () => {
   });
 
   it("ends an old VM that does not finish at drain_timeout", async (t) => {
-    const work = await start(t, "max_age: 200ms, drain_timeout: 300ms, timeout: 60s");
-    const { id, pid } = await work.vm();
+    const work = await start(t, "max_age: 200ms, drain_timeout: 1s, timeout: 60s");
     const long = work.get("/wait?ms=60000");
+    const { id, pid } = await work.busy();
     const { msg, exit } = await work.ended("replaced", id);
-    assert.match(msg, /it was not done within 300 ms/);
+    assert.match(msg, /it was not done within 1000 ms/);
     assert.equal(exit, "SIGKILL");
     assert.equal((await long).status, 502);
     assert.equal(isAlive(pid), false);

@@ -31,9 +31,11 @@ timeouts: { connect: ${CONNECT_MS}ms, response: ${RESPONSE_MS}ms }
   return { backends, gateway };
 }
 
-function told(failures: readonly Outcome[]): string {
+/** The first failures, and what the gateway said, which tells whose they are. */
+function told(failures: readonly Outcome[], { log }: TestGateway): string {
   const first = failures.slice(0, 5).map((outcome) => JSON.stringify(outcome));
-  return `${failures.length} failures: ${first.join(", ")}`;
+  const said = log.map((line) => JSON.stringify(line));
+  return `${failures.length} failures: ${first.join(", ")}\n${said.join("\n")}`;
 }
 
 /** Steady, then the fault, then steady again with every backend at work. */
@@ -52,7 +54,7 @@ async function survives(
   await load.seen(({ backend }) => backend === "a");
   await load.more(PER_SECOND);
   await load.stop();
-  assert.equal(load.failures.length, 0, told(load.failures));
+  assert.equal(load.failures.length, 0, told(load.failures, gateway));
   assert.ok(load.longestGapMs <= GAP_MS + slowestMs, `a gap of ${load.longestGapMs} ms`);
   assert.equal(load.outcomes.length, load.sent);
 }
@@ -97,7 +99,7 @@ describe("under a steady load no request fails where one of three backends", { t
     await backends[0]!.behave("answers");
     await load.seen(({ backend }) => backend === "a");
     await load.stop();
-    assert.equal(load.failures.length, 0, told(load.failures));
+    assert.equal(load.failures.length, 0, told(load.failures, gateway));
   });
 });
 
@@ -115,5 +117,5 @@ it("a backend that is killed again and again under load costs no request", {
     await load.seen((outcome) => outcome.backend === backend.name);
   }
   await load.stop();
-  assert.equal(load.failures.length, 0, told(load.failures));
+  assert.equal(load.failures.length, 0, told(load.failures, gateway));
 });

@@ -37,11 +37,14 @@ function identityOf(name: string): User {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** Below the first one that everybody may bind. In containers that is often 0: then there is none. */
-export async function freePrivilegedPorts(count: number): Promise<number[]> {
+/**
+ * Below the first one that everybody may bind. In containers that is often 0: then there is none. Files of tests run
+ * side by side: each looks below a port of its own.
+ */
+export async function freePrivilegedPorts(count: number, below: number): Promise<number[]> {
   const first = Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
   const ports: number[] = [];
-  for (let port = first - 1; port > 0 && ports.length < count; port--) {
+  for (let port = Math.min(first, below) - 1; port > 0 && ports.length < count; port--) {
     if (await isFree(port)) ports.push(port);
   }
   return ports;

@@ -75,7 +75,7 @@ describe("a gateway that root starts with run_as", { ...needsRoot, timeout: 120_
   /** A socket for everybody's port where this machine has no other. */
   const at = (i: number) => ports[i] ?? 0;
   before(async () => {
-    ports = await freePrivilegedPorts(3);
+    ports = await freePrivilegedPorts(3, 1024);
   });
 
   it("is that user in every thread, without capabilities or groups of root, and serves its ports", async (t) => {

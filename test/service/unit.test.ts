@@ -45,7 +45,7 @@ describe("the unit", { timeout: 120_000 }, () => {
     "gives what ports of root's need, also to a data thread that is started again",
     needsReadableSource,
     async (t) => {
-      const [port = 0] = await freePrivilegedPorts(1);
+      const [port = 0] = await freePrivilegedPorts(1, 900);
       const prefix = [
         ...AS_NOBODY,
         "--no-new-privs",
