@@ -121,7 +121,7 @@ async function passes(tests: readonly string[], folder: string): Promise<boolean
     stdio: "ignore",
     detached: true,
     timeout: TIMEOUT_MS,
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_COMPILE_CACHE: join(folder, "compiled") },
   });
   const [code] = await once(child, "exit");
   try {

@@ -19,6 +19,13 @@ const CONSOLE = ["test/apps/console.test.ts"];
 
 export const APP_ASK_MUTATIONS: readonly Mutation[] = [
   {
+    name: "asks: a bug ends what was asked, and not all at the VM",
+    file: link,
+    find: "if (user.onBug !== undefined) user.onBug(error);",
+    replace: "if (user.exchange === null) throw bug;",
+    tests: ["src/data/apps/app-run.test.ts"],
+  },
+  {
     name: "asks: no more bytes than the head says",
     file: asked,
     find: "if (bodyLength !== UNKNOWN_LENGTH && this.#received > bodyLength)",

@@ -11,6 +11,7 @@ import {
   REQUEST_WINDOW_BYTES,
   RESPONSE_WINDOW_BYTES,
 } from "../../wire/frames.ts";
+import type { StartAction } from "../actions/route.ts";
 import {
   IDLE_MS,
   QUEUE_TIMEOUT_MS,
@@ -141,6 +142,44 @@ describe("a place at a VM", () => {
     await app.until(() => app.outstanding() === 0);
     assert.equal(vm.closed, false);
     assert.deepEqual(app.faults, []);
+  });
+
+  it("is not lost to the others at the VM by a bug in what the VM asks an upstream", async (t) => {
+    const app = await TestApp.start(t, { upstreams: ["at once", "later"] });
+    const [vm] = app.vms as [ScriptedVm];
+    const client = app.ask();
+    const { stream } = await vm.next(head);
+    const bug = () => {
+      throw new Error("a bug");
+    };
+    const asks = new Map<string, StartAction>([
+      [
+        "later",
+        (exchange) => {
+          exchange.action = { onRequestBody: bug, onRequestEnd: bug, onClientDrain: bug, onAborted() {} };
+          exchange.client.resumeBody();
+        },
+      ],
+    ]);
+    Object.assign(app.thread.context.active, {
+      asks: { get: (name: string) => (name === "at once" ? bug() : asks.get(name)) },
+    });
+    const request = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n";
+    vm.writer.head(2, `0 ${stream}\n${request}`, null, 0);
+    vm.writer.head(4, `1 ${stream}\n${request}`, null, 0);
+    vm.say(body, 4, Buffer.from("part"));
+    const aborts = [await vm.next(abort), await vm.next(abort)];
+    assert.deepEqual(
+      aborts.map(({ stream: of, payload }) => [of, String(payload)]),
+      [2, 4].map((of) => [of, "internal\nan error in the gateway itself"]),
+    );
+    vm.respond(stream);
+    await client.untilEnd();
+    assert.equal(client.status, 200);
+    assert.equal(vm.closed, false);
+    const told = app.thread.reports.filter(({ type }) => type === "log");
+    assert.equal(told.length, 2);
+    assert.match(JSON.stringify(told), /Error: a bug\\n +at /);
   });
 
   it("comes back from a data thread that ended", async (t) => {

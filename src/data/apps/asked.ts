@@ -66,6 +66,12 @@ export class Asked extends Timed implements StreamUser, InnerUser {
     }
   }
 
+  onBug(error: GatewayError): void {
+    this.#upstreams.thread.reporter.connectionFailed(error);
+    this.onFailed(error);
+    this.#inner?.abort(error);
+  }
+
   onLinkEnded(why: string): void {
     this.#upstreams.thread.deadlines.remove(this);
     this.#inner?.abort(new GatewayError("client_gone", why));

@@ -25,6 +25,8 @@ import { ResponseReader } from "./response-reader.ts";
 export interface StreamUser {
   /** Any frame of its stream. The payload is valid during the call only. Returns what is wrong with it, or null. */
   onFrame(type: number, bytes: Buffer, start: number, end: number): string | null;
+  /** `onFrame` threw, of a stream that is no client's: a bug ends it, and none of the others at the VM. */
+  onBug?(error: GatewayError): void;
   /** `isUnread`: the VM has read nothing of the stream. */
   onLinkEnded(why: string, isUnread: boolean): void;
   /** Of a client, or null. */
@@ -193,12 +195,7 @@ export class VmLink implements FrameSink {
     if (type === FrameType.hold) return this.#onHold(stream, bytes[start]!);
     const user = this.#users.get(stream);
     if (user !== undefined) {
-      let fault: string | null = null;
-      try {
-        fault = user.onFrame(type, bytes, start, end);
-      } catch (bug) {
-        this.#failOnly(stream, user, bug);
-      }
+      const fault = this.#tell(user, type, stream, bytes, start, end);
       if (fault === null && stream % 2 === 1 && isLastWord(type, bytes, start)) this.forget(stream);
       return fault;
     }
@@ -215,14 +212,29 @@ export class VmLink implements FrameSink {
     this.#openedByVm++;
     const opened = streams.open(this, stream);
     this.#users.set(stream, opened);
-    return opened.onFrame(type, bytes, start, end);
+    return this.#tell(opened, type, stream, bytes, start, end);
   }
 
   /** A bug in one exchange is none of the others at the VM. */
-  #failOnly(stream: number, { exchange }: StreamUser, bug: unknown): void {
-    if (exchange === null) throw bug;
-    this.abort(stream, "internal");
-    failExchange(exchange, new GatewayError("internal", "an error in the gateway itself", bug));
+  #tell(
+    user: StreamUser,
+    type: number,
+    stream: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): string | null {
+    try {
+      return user.onFrame(type, bytes, start, end);
+    } catch (bug) {
+      const error = new GatewayError("internal", "an error in the gateway itself", bug);
+      if (user.onBug !== undefined) user.onBug(error);
+      else if (user.exchange !== null) {
+        this.abort(stream, "internal");
+        failExchange(user.exchange, error);
+      } else throw bug;
+      return null;
+    }
   }
 
   #onHold(stream: number, wanted: number): string | null {
