@@ -49,6 +49,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   readonly #controls = new FrameBudget(MAX_CONTROL_FRAMES);
   #ends: ConnectionEnds | null = null;
   #closing = false;
+  #refused = false;
   readonly #maxStreams: number;
 
   constructor(arrival: Arrival, thread: ThreadContext, early: Buffer | null) {
@@ -178,9 +179,14 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     if (!this.#controls.take(this.thread.deadlines.now)) this.#refuse("too many PING and SETTINGS frames");
   }
 
+  /** Not at once: a session that is destroyed while it sends, as of what it sends here, loses its GOAWAY. */
   #refuse(fault: string): void {
-    if (this.#session.destroyed) return;
-    this.#session.destroy(new SessionError(fault), NGHTTP2_ENHANCE_YOUR_CALM);
+    if (this.#refused) return;
+    this.#refused = true;
+    setImmediate(() => {
+      if (!this.#session.destroyed)
+        this.#session.destroy(new SessionError(fault), NGHTTP2_ENHANCE_YOUR_CALM);
+    });
   }
 
   /**
