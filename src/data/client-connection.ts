@@ -8,8 +8,8 @@ import { Timed } from "../core/deadlines.ts";
 import type { ClientTls, TunnelEnd } from "../core/exchange.ts";
 import { type ConnectionEnds, plainAddress } from "../core/ip.ts";
 import type { Arrival } from "./arrival.ts";
-import { SMALL_BODY_BYTES } from "./http1/writer.ts";
-import { type Receive, unsentBytes, writeText } from "./socket.ts";
+import { type Receive, unsentBytes } from "./socket.ts";
+import { SocketWriter } from "./socket-writer.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What the deadline of a connection is about; a protocol adds its own, from 2 on. */
@@ -23,6 +23,7 @@ export abstract class ClientConnection extends Timed {
   readonly thread: ThreadContext;
   /** Null on a plain connection. */
   readonly tls: ClientTls | null;
+  protected readonly writer: SocketWriter;
   /** Gets what comes in place of `received`, when the protocol was left. */
   protected diverted: Receive | null = null;
   protected waitingFor = WAIT_CLOSE;
@@ -31,8 +32,6 @@ export abstract class ClientConnection extends Timed {
   readonly #namedEnds: ConnectionEnds | null;
   #peerAddress: string | null;
   readonly #counted: boolean;
-  /** Not over TLS, nor to a client that once did not take all at once. */
-  #writesAtOnce: boolean;
 
   constructor(arrival: Arrival, thread: ThreadContext) {
     super();
@@ -50,7 +49,7 @@ export abstract class ClientConnection extends Timed {
     this.#namedEnds = arrival.namedEnds;
     this.#peerAddress = arrival.peerAddress;
     this.#counted = arrival.counted;
-    this.#writesAtOnce = arrival.tls === null;
+    this.writer = new SocketWriter(socket, thread.sendBuffer, arrival.tls !== null);
   }
 
   /** Passes `chunk` on to `diverted` where that is set. */
@@ -81,31 +80,6 @@ export abstract class ClientConnection extends Timed {
         destination: { address: plainAddress(localAddress ?? ""), port: localPort ?? 0 },
       }
     );
-  }
-
-  /** latin1 text of at most a few KB beside a small piece. */
-  protected writeText(text: string): void {
-    if (this.#writesAtOnce) this.#writesAtOnce = writeText(this.socket, text);
-    else this.socket.write(text, "latin1");
-  }
-
-  /** One write for a small piece, one gathered write for a large one; with text before and behind it. */
-  protected writePiece(before: string, piece: Buffer, after: string, lent = false): void {
-    const { socket, thread } = this;
-    if (piece.length <= SMALL_BODY_BYTES) {
-      this.writeText(before + piece.toString("latin1") + after);
-      return;
-    }
-    if (lent && before === "" && after === "") {
-      socket.write(piece);
-      return;
-    }
-    socket.cork();
-    if (before !== "") socket.write(before, "latin1");
-    socket.write(lent ? piece : thread.sendBuffer.copy(piece));
-    if (after !== "") socket.write(after, "latin1");
-    socket.uncork();
-    thread.sendBuffer.sent(socket);
   }
 
   /** Gives the connection, which arrived so, to whoever goes on with it. */

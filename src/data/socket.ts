@@ -2,38 +2,10 @@
 // proxied request (bench/README.md). The price: a chunk is valid during the call only; who keeps it copies it.
 
 import { connect, type Server, Socket } from "node:net";
-import { getSystemErrorName } from "node:util";
 import type { BackendSpec } from "../config/snapshot.ts";
 import type { TlsClient } from "./tls-client.ts";
 
 export const READ_BUFFER_BYTES = 65_536;
-
-/**
- * Copies of chunks on their way out. The kernel nearly always takes a chunk at once, so that one buffer serves all of
- * them, and is in the cache. A chunk that has to wait, as every one does for a moment under TLS, keeps its part of it; where
- * that is used up there is another one.
- */
-export class SendBuffer {
-  #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-  /** Before this are chunks that wait. */
-  #start = 0;
-  #end = 0;
-
-  /** Valid until `sent`, which has to follow when the copy was written. */
-  copy(chunk: Buffer): Buffer {
-    if (chunk.length > READ_BUFFER_BYTES) return Buffer.from(chunk);
-    if (chunk.length > READ_BUFFER_BYTES - this.#start) {
-      this.#buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-      this.#start = 0;
-    }
-    this.#end = this.#start + chunk.copy(this.#buffer, this.#start);
-    return this.#buffer.subarray(this.#start, this.#end);
-  }
-
-  sent(socket: { readonly writableLength: number }): void {
-    if (socket.writableLength > 0) this.#start = this.#end;
-  }
-}
 
 /** Gets the bytes of a socket, as a view of the thread's read buffer. */
 export type Receive = (chunk: Buffer) => void;
@@ -113,32 +85,6 @@ export function detachHandle(socket: Socket): AcceptedHandle | null {
 export function unsentBytes(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle: { writeQueueSize?: number } | null };
   return socket.writableLength + (handle?.writeQueueSize ?? 0);
-}
-
-/** What of the handle of a `net.Socket` is used here: `node:net` itself writes in this way, since Node 26. */
-interface WriteHandle {
-  /** Returns 0 where the kernel took all of it, a negative errno, or an object: libuv holds the rest, and writes it. */
-  writeLatin1String(request: null, text: string): unknown;
-}
-
-const WRITES_TO_HANDLE = process.versions.node.startsWith("26.");
-
-/**
- * As `socket.write(text, "latin1")`, without what `Writable` does around it: a tenth of the CPU of a small response. For
- * short text on a plain connection. Returns false where the kernel did not take all of it. The rest is not in
- * `writableLength` (`unsentBytes` knows of it), so from then on `socket.write` has to be used, which can say that the other
- * side is slow; what is written keeps its order either way.
- */
-export function writeText(socket: Socket, text: string): boolean {
-  const { _handle: handle } = socket as unknown as { _handle: WriteHandle | null };
-  if (!WRITES_TO_HANDLE || handle === null || socket.connecting || socket.writableLength > 0) {
-    socket.write(text, "latin1");
-    return true;
-  }
-  const result = handle.writeLatin1String(null, text);
-  if (typeof result !== "number") return false;
-  if (result < 0) socket.destroy(new Error(`write ${getSystemErrorName(result)}`));
-  return true;
 }
 
 /** Views of the first bytes of a buffer, by how many: every read of so many is the same one again. */

@@ -10,7 +10,8 @@ import { VmPools } from "./apps/vm-pools.ts";
 import { HeadParser } from "./http1/head-parser.ts";
 import { Changes } from "./policies/cache-changes.ts";
 import type { Reporter } from "./reporter.ts";
-import { READ_BUFFER_BYTES, SendBuffer } from "./socket.ts";
+import { READ_BUFFER_BYTES } from "./socket.ts";
+import { SendBuffer } from "./socket-writer.ts";
 
 import { FileCache } from "./static/file-cache.ts";
 

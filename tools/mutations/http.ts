@@ -344,10 +344,10 @@ export const HTTP_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a chunk that has to wait keeps its copy",
-    file: "src/data/socket.ts",
+    file: "src/data/socket-writer.ts",
     find: "if (socket.writableLength > 0) this.#start =",
     replace: "if (socket.writableLength < 0) this.#start =",
-    tests: ["src/data/socket.test.ts"],
+    tests: ["src/data/socket-writer.test.ts"],
   },
   {
     name: "a bug ends its connection only",

@@ -8,7 +8,8 @@ import { type Deadlines, Timed } from "../../core/deadlines.ts";
 import { type ErrorCode, GatewayError } from "../../core/errors.ts";
 import { type ResponseHead, UNKNOWN_LENGTH } from "../../core/exchange.ts";
 import type { HeaderList } from "../../core/headers.ts";
-import { connectSocket, type Receive, type SendBuffer, writeText } from "../socket.ts";
+import { connectSocket, type Receive } from "../socket.ts";
+import { type SendBuffer, SocketWriter } from "../socket-writer.ts";
 import { endedByNotice, sendBeforeHandshake, type TlsClient } from "../tls-client.ts";
 import { faultText, handshakeFault, refusesCertificate } from "../tls-failure.ts";
 import type {
@@ -21,7 +22,7 @@ import { BodyReader } from "./body-reader.ts";
 import { hasToken } from "./fields.ts";
 import { FAILED, HeadParser, NEED_MORE } from "./head-parser.ts";
 import { readResponseHead } from "./response-head.ts";
-import { chunkStart, lastChunk, SMALL_BODY_BYTES } from "./writer.ts";
+import { chunkStart, lastChunk } from "./writer.ts";
 
 /** Where a connection goes when it is free, or gone. */
 export interface ConnectionHome {
@@ -52,6 +53,7 @@ const RETIRE_TIMEOUT_MS = 1000;
 
 export class Http1Connection extends Timed implements BackendConnection {
   readonly socket: Socket;
+  readonly #writer: SocketWriter;
   readonly #home: ConnectionHome;
   readonly #deadlines: Deadlines;
   readonly #parser = new HeadParser("response", RESPONSE_LIMITS);
@@ -74,8 +76,6 @@ export class Http1Connection extends Timed implements BackendConnection {
   #idleMs = 0;
   #cause: Error | null = null;
   #tunnel: Receive | null = null;
-  /** Not over TLS, nor to a backend that once did not take all at once. */
-  #writesAtOnce: boolean;
   /** Requests sent on this connection. */
   requests = 0;
   /** It belongs to an exchange, from being opened or taken to being released or closed. */
@@ -86,7 +86,6 @@ export class Http1Connection extends Timed implements BackendConnection {
     this.#home = home;
     this.#deadlines = deadlines;
     this.#user = user;
-    this.#writesAtOnce = home.tls === null;
     const socket = connectSocket(home.spec, home.tls, home.readBuffer, {
       receive: (chunk) => this.#receive(chunk),
       failed: (bug) => this.#fail("internal", "an error in the gateway itself", bug),
@@ -101,6 +100,7 @@ export class Http1Connection extends Timed implements BackendConnection {
     });
     socket.on("close", () => this.#closed());
     this.socket = socket;
+    this.#writer = new SocketWriter(socket, home.sendBuffer, home.tls !== null);
     deadlines.set(this, connectMs);
   }
 
@@ -169,31 +169,13 @@ export class Http1Connection extends Timed implements BackendConnection {
     else this.#requestProgressed();
   }
 
-  /** One write for all that is small, one gathered write for a large chunk. */
   #write(before: string, chunk: Buffer | null, after: string): boolean {
-    const socket = this.socket;
     const start = this.#heldHead + before;
     this.#heldHead = "";
-    if (chunk === null) {
-      this.#writeText(start);
-    } else if (chunk.length <= SMALL_BODY_BYTES) {
-      this.#writeText(start + chunk.toString("latin1") + after);
-    } else {
-      const { sendBuffer } = this.#home;
-      socket.cork();
-      if (start !== "") socket.write(start, "latin1");
-      socket.write(sendBuffer.copy(chunk));
-      if (after !== "") socket.write(after, "latin1");
-      socket.uncork();
-      sendBuffer.sent(socket);
-    }
+    if (chunk === null) this.#writer.text(start);
+    else this.#writer.piece(start, chunk, after);
     this.#requestProgressed();
-    return !socket.writableNeedDrain;
-  }
-
-  #writeText(text: string): void {
-    if (this.#writesAtOnce) this.#writesAtOnce = writeText(this.socket, text);
-    else this.socket.write(text, "latin1");
+    return !this.socket.writableNeedDrain;
   }
 
   /** The deadline is the backend's while it has something to take or to answer, else the client's (http1/server.ts). */

@@ -322,7 +322,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     if (this.#state !== BODY || !this.#bodyPaused) return;
     if (this.#expectsContinue) {
       this.#expectsContinue = false;
-      if (this.#input === null) this.writeText(CONTINUE);
+      if (this.#input === null) this.writer.text(CONTINUE);
     }
     this.#bodyPaused = false;
     this.#waitForBody();
@@ -342,7 +342,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendInformational(head: ResponseHead): void {
-    if (this.#exchange?.request.protocol === "HTTP/1.1") this.writeText(informationalText(head, null));
+    if (this.#exchange?.request.protocol === "HTTP/1.1") this.writer.text(informationalText(head, null));
   }
 
   sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
@@ -357,7 +357,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     const connection = this.#keepAlive ? (protocol === "HTTP/1.0" ? "keep-alive" : "") : "close";
     const text = responseHeadText(head, framing, connection);
     if (body === null || framing === FRAME_NONE) {
-      this.writeText(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text);
+      this.writer.text(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text);
     } else {
       exchange.bytesOut += body.length;
       this.#writeBody(text, body, last, lent);
@@ -374,15 +374,15 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendEnd(trailers: HeaderList | null): void {
-    if (this.#framing === FRAME_CHUNKED) this.writeText(lastChunk(trailers));
+    if (this.#framing === FRAME_CHUNKED) this.writer.text(lastChunk(trailers));
     this.#responseEnded();
   }
 
   #writeBody(before: string, body: Buffer, last: boolean, lent: boolean): void {
     if (this.#framing === FRAME_CHUNKED) {
       const end = last ? `\r\n${LAST_CHUNK}` : "\r\n";
-      this.writePiece(before + chunkStart(body.length), body, end, lent);
-    } else this.writePiece(before, body, "", lent);
+      this.writer.piece(before + chunkStart(body.length), body, end, lent);
+    } else this.writer.piece(before, body, "", lent);
   }
 
   #flowing(): boolean {
@@ -406,7 +406,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#state = TUNNEL;
     const early = this.#input === null ? null : Buffer.from(this.#input.subarray(this.#inputAt));
     this.#input = null;
-    this.writeText(informationalText(head, protocol));
+    this.writer.text(informationalText(head, protocol));
     return this.handOver(early);
   }
 

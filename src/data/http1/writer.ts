@@ -7,9 +7,6 @@ import { reasonPhrase } from "../../core/status.ts";
 export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 export const LAST_CHUNK = "0\r\n\r\n";
 
-/** Up to this size a body is cheaper as part of the head's string than as a second buffer (bench/README.md). */
-export const SMALL_BODY_BYTES = 16_384;
-
 /** How a response body is framed on an HTTP/1 connection. */
 export const FRAME_NONE = 0;
 export const FRAME_LENGTH = 1;

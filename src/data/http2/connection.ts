@@ -184,8 +184,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
     if (this.#refused) return;
     this.#refused = true;
     setImmediate(() => {
-      if (!this.#session.destroyed)
-        this.#session.destroy(new SessionError(fault), NGHTTP2_ENHANCE_YOUR_CALM);
+      if (!this.#session.destroyed) this.#session.destroy(new SessionError(fault), NGHTTP2_ENHANCE_YOUR_CALM);
     });
   }
 

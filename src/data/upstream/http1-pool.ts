@@ -5,7 +5,7 @@ import type { BackendSpec } from "../../config/snapshot.ts";
 import { Counter } from "../../core/metrics.ts";
 import { BackendShare } from "../../core/shared/backend-state.ts";
 import { type ConnectionHome, Http1Connection } from "../http1/client.ts";
-import type { SendBuffer } from "../socket.ts";
+import type { SendBuffer } from "../socket-writer.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { TlsClient } from "../tls-client.ts";
 import type { BackendUser } from "./backend-connection.ts";
