@@ -19,6 +19,8 @@ const WAIT_CLOSE = 1;
 const CLOSE_TIMEOUT_MS = 2000;
 
 export abstract class ClientConnection extends Timed {
+  /** Among the connections of its thread. */
+  place = -1;
   protected readonly socket: Socket;
   readonly thread: ThreadContext;
   /** Null on a plain connection. */

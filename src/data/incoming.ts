@@ -28,6 +28,8 @@ export interface Opening {
 }
 
 export class IncomingConnection extends Timed implements OpenConnection {
+  /** Among the connections of the thread. */
+  place = -1;
   readonly busy = false;
   readonly #thread: ThreadContext;
   readonly #tls: TlsServer | null;

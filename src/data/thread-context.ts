@@ -1,6 +1,7 @@
 // What the parts of one data thread share: clock, counters, the active snapshot, the connections that are open.
 
 import { Deadlines } from "../core/deadlines.ts";
+import { DenseSet, type Placed } from "../core/dense-set.ts";
 import type { GatewayError } from "../core/errors.ts";
 import { type ThreadMetrics, threadMetrics } from "../core/metrics.ts";
 import { ClientCounts } from "../core/shared/client-counts.ts";
@@ -20,7 +21,7 @@ import { TlsState } from "./tls/state.ts";
 import { Wake } from "./wake.ts";
 
 /** A connection of a client, as the thread knows it. */
-export interface OpenConnection {
+export interface OpenConnection extends Placed {
   /** Whether an exchange is under way, or the end of its response. */
   readonly busy: boolean;
   /** At shutdown: goes now if nothing is under way, else after the answer. */
@@ -55,7 +56,7 @@ export class ThreadContext {
   readonly vms = new VmPools(this);
   /** Set once, at shutdown: every response is the last of its connection. */
   draining = false;
-  readonly connections = new Set<OpenConnection>();
+  readonly connections = new DenseSet<OpenConnection>();
   /** WebSockets of apps. */
   readonly webSockets = new Set<OpenWebSocket>();
   /** Connections that are being told that there are too many; they are not among `connections`. */

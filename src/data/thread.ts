@@ -119,14 +119,14 @@ class DataThread {
     const context = this.#context;
     context.draining = true;
     for (const listener of this.#listeners.values()) listener.close();
-    for (const connection of context.connections) connection.drain();
+    for (const connection of context.connections.all()) connection.drain();
     for (const webSocket of context.webSockets) webSocket.goAway();
     context.whenEmpty(() => this.#drained(0));
   }
 
   #cut(): void {
-    const { connections } = this.#context;
-    const cut = [...connections].filter((connection) => connection.busy).length;
+    const connections = this.#context.connections.all();
+    const cut = connections.filter((connection) => connection.busy).length;
     const error = new GatewayError("shutting_down", "the gateway stopped before the exchange ended");
     this.#context.whenEmpty(() => this.#drained(cut));
     for (const connection of connections) connection.destroy(error);

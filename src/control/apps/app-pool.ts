@@ -286,13 +286,18 @@ export class AppPool {
   #tell(): Promise<unknown> {
     const { down } = this;
     const { name } = this.plan.rules;
+    const { log, onChange } = this.#setting;
     const isDown = down !== null;
-    if (isDown !== this.#wasDown && !this.#ending) {
-      this.#wasDown = isDown;
-      const { log } = this.#setting;
-      if (isDown) log.error({ app: name }, `app "${name}" is unavailable until a VM of it starts: ${down}`);
-      else log.info({ app: name }, `app "${name}" is available again`);
+    const isOther = isDown !== this.#wasDown && !this.#ending;
+    if (isOther) this.#wasDown = isDown;
+    if (isOther && isDown)
+      log.error({ app: name }, `app "${name}" is unavailable until a VM of it starts: ${down}`);
+    const told = onChange(this);
+    if (isOther && !isDown) {
+      void told.then(() => {
+        if (!this.#wasDown) log.info({ app: name }, `app "${name}" is available again`);
+      });
     }
-    return this.#setting.onChange(this);
+    return told;
   }
 }

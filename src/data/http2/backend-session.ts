@@ -14,6 +14,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { BackendSpec } from "../../config/snapshot.ts";
 import { Timed } from "../../core/deadlines.ts";
+import { DenseSet } from "../../core/dense-set.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { connectUnread } from "../socket.ts";
 import type { ThreadContext } from "../thread-context.ts";
@@ -115,7 +116,7 @@ export type StreamError = NodeJS.ErrnoException | null;
 export class BackendSession extends Timed {
   readonly #home: SessionHome;
   readonly #socket: Socket;
-  readonly #streams = new Set<BackendStream>();
+  readonly #streams = new DenseSet<BackendStream>();
   /** Response heads that wait for their data. */
   readonly #untold: BackendStream[] = [];
   #session: ClientHttp2Session | null = null;
@@ -306,7 +307,7 @@ export class BackendSession extends Timed {
     this.#state = OPEN;
     this.#home.thread.deadlines.clear(this);
     let taken = 0;
-    for (const stream of [...this.#streams]) {
+    for (const stream of this.#streams.all()) {
       if (!this.#streams.has(stream)) continue;
       if (taken++ < this.#maxStreams) stream.connected();
       else {
@@ -386,7 +387,7 @@ export class BackendSession extends Timed {
     const { cause } = this;
     this.#over(CLOSED);
     this.#destroy();
-    for (const stream of [...this.#streams]) stream.lost(code, message, cause ?? undefined);
+    for (const stream of this.#streams.all()) stream.lost(code, message, cause ?? undefined);
   }
 
   #closed(): void {
@@ -397,7 +398,7 @@ export class BackendSession extends Timed {
       return;
     }
     this.#over(CLOSED);
-    for (const stream of [...this.#streams]) stream.takeRest();
+    for (const stream of this.#streams.all()) stream.takeRest();
   }
 
   get #whyNotConnected(): string {

@@ -59,6 +59,8 @@ export interface StreamHome {
 }
 
 export class BackendStream extends Timed implements BackendConnection {
+  /** Among the streams of its session. */
+  place = -1;
   readonly #home: StreamHome;
   readonly #deadlines: Deadlines;
   #user: BackendUser | null;

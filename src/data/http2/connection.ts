@@ -8,6 +8,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Http2Spec } from "../../config/snapshot.ts";
+import { DenseSet } from "../../core/dense-set.ts";
 import { GatewayError } from "../../core/errors.ts";
 import type { ConnectionEnds } from "../../core/ip.ts";
 import type { Arrival } from "../arrival.ts";
@@ -43,8 +44,7 @@ export function serveHttp2(arrival: Arrival, thread: ThreadContext, early: Buffe
 
 export class Http2Connection extends ClientConnection implements StreamHome {
   readonly #session: ServerHttp2Session;
-  /** Not a `Set`: see stream-tables.ts. */
-  readonly #streams: ServerStream[] = [];
+  readonly #streams = new DenseSet<ServerStream>();
   readonly #resets: FrameBudget;
   readonly #controls = new FrameBudget(MAX_CONTROL_FRAMES);
   #ends: ConnectionEnds | null = null;
@@ -74,10 +74,9 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   // ---- streams ----
 
   #begin(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
-    if (this.#streams.length === 0) this.thread.deadlines.clear(this);
+    if (this.#streams.size === 0) this.thread.deadlines.clear(this);
     const served = new ServerStream(this, stream);
-    served.place = this.#streams.length;
-    this.#streams.push(served);
+    this.#streams.add(served);
     try {
       served.begin(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     } catch (bug) {
@@ -86,16 +85,12 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   streamClosed(stream: ServerStream, wasReset: boolean): void {
-    const last = this.#streams.pop()!;
-    if (last !== stream) {
-      last.place = stream.place;
-      this.#streams[last.place] = last;
-    }
+    this.#streams.delete(stream);
     if (wasReset && !this.#resets.take(this.thread.deadlines.now)) {
       this.#refuse("too many streams were reset");
       return;
     }
-    if (this.#streams.length > 0) return;
+    if (this.#streams.size > 0) return;
     if (this.#closing || this.thread.draining) this.#close();
     else this.wait(WAIT_STREAM, this.thread.active.server.keepAliveTimeoutMs);
   }
@@ -110,7 +105,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   get crowded(): boolean {
-    return 2 * this.#streams.length >= this.#maxStreams;
+    return 2 * this.#streams.size >= this.#maxStreams;
   }
 
   // ---- from the socket ----
@@ -152,13 +147,13 @@ export class Http2Connection extends ClientConnection implements StreamHome {
 
   /** Whether an exchange is under way, or the end of its response. */
   get busy(): boolean {
-    return this.#streams.length > 0;
+    return this.#streams.size > 0;
   }
 
   /** At shutdown: tells the client that streams it opens from now on are not served, and goes after the last one. */
   drain(): void {
     this.#closing = true;
-    if (this.#streams.length === 0) this.#close();
+    if (this.#streams.size === 0) this.#close();
     else this.#session.close();
   }
 
@@ -211,7 +206,7 @@ export class Http2Connection extends ClientConnection implements StreamHome {
   }
 
   #abortAll(error: GatewayError): void {
-    for (const stream of [...this.#streams]) stream.destroy(error);
+    for (const stream of this.#streams.all()) stream.destroy(error);
   }
 }
 

@@ -81,8 +81,8 @@ export interface StreamHome {
 export class ServerStream extends Timed implements ClientStream, StreamOwner {
   readonly #home: StreamHome;
   readonly #stream: ServerHttp2Stream;
-  /** Among the streams of its connection, which alone uses it. */
-  place = 0;
+  /** Among the streams of its connection. */
+  place = -1;
   #exchange: Exchange | null = null;
   #state = COMPLETE;
   #waitingFor = WAIT_BODY;
