@@ -1,19 +1,16 @@
 // Writes the entry of an app into a folder of its own, for tests.
 
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { newFolder } from "../support/folder.ts";
 
-/** Returns the path of the entry. The system takes the folder away with the other temporary ones. */
+/** Returns the path of the entry. */
 export function writeApp(code: string, name = "handler.ts"): string {
   return join(writeFiles({ [name]: code }), name);
 }
 
-/** Files by path within a folder, a new one where none is given. Returns the folder. */
-export function writeFiles(
-  files: Readonly<Record<string, string>>,
-  folder = mkdtempSync(join(tmpdir(), "sluice-app-")),
-): string {
+/** Files by path within a folder, a new one where none is given, which goes with the process. Returns the folder. */
+export function writeFiles(files: Readonly<Record<string, string>>, folder = newFolder()): string {
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });

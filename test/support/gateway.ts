@@ -2,11 +2,11 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { newFolder } from "./folder.ts";
 
 const EXAMPLES = new URL("../../examples/", import.meta.url);
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
@@ -51,7 +51,7 @@ export class TestGateway {
 
   /** Starts a gateway that may fail to; see `exited` and `log`. */
   constructor(config: string, options: GatewayOptions = {}) {
-    this.folder = mkdtempSync(join(tmpdir(), "sluice-test-"));
+    this.folder = newFolder();
     if (options.owner !== undefined) chownSync(this.folder, options.owner.uid, options.owner.gid);
     this.configFile = options.example ?? join(this.folder, "sluice.yaml");
     if (options.example === undefined) this.configure(config, options);

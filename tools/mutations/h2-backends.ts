@@ -132,7 +132,7 @@ export const H2_BACKEND_MUTATIONS: readonly Mutation[] = [
   {
     name: "h2 response: what came before the connection closed is passed on",
     file: session,
-    find: "for (const stream of [...this.#streams]) stream.takeRest();",
+    find: "for (const stream of this.#streams.all()) stream.takeRest();",
     replace: "",
     tests: SESSIONS,
   },

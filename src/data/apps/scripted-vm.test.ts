@@ -3,10 +3,10 @@
 // out of what is published.
 
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AppActionSpec, AppSpec } from "../../config/snapshot.ts";
@@ -159,6 +159,7 @@ export class ScriptedVm {
   stop(): void {
     this.kill();
     this.#server.close();
+    rmSync(dirname(this.path), { recursive: true });
   }
 
   #change(): Promise<void> {
