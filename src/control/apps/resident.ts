@@ -37,7 +37,7 @@ export class Resident {
 }
 
 /** `unshare --fork` stays between the gateway and the VM. */
-function vmPidOf(pid: number): number {
+export function vmPidOf(pid: number): number {
   try {
     if (readFileSync(`/proc/${pid}/comm`, "latin1") !== "unshare\n") return pid;
     const [child = ""] = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ");

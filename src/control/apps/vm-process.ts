@@ -15,7 +15,7 @@ import { guardChannel } from "./guarded-channel.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Wrapping } from "./isolation.ts";
 import { exitOf, type Outcome, outcomeOf, type Verdict } from "./outcome.ts";
-import { Resident } from "./resident.ts";
+import { Resident, vmPidOf } from "./resident.ts";
 import { vmFlags } from "./vm-flags.ts";
 import { type VmLine, VmOutput } from "./vm-output.ts";
 
@@ -177,7 +177,11 @@ export class VmProcess {
 
   kill(verdict: Verdict): void {
     this.#verdict ??= verdict;
-    this.#child.kill("SIGKILL");
+    const child = this.#child;
+    const isThere = child.exitCode === null && child.signalCode === null;
+    // Where `unshare` stands between, it may be gone before the VM knows that it is to end with it.
+    if (isThere && child.pid !== undefined) killOther(this.#resident?.pid ?? vmPidOf(child.pid), child.pid);
+    child.kill("SIGKILL");
   }
 
   /** It gave something up that it cannot do without; perhaps because it ends just now, which has the better reason. */
@@ -244,7 +248,10 @@ export class VmProcess {
     this.state = "ended";
     this.#links.close();
     for (const socket of this.#handing) socket.destroy();
+    // `unshare` alone has ended: what it started is not to stay behind, nor to hold this process up.
+    if (this.#resident !== null && this.#resident.read() !== null) killOther(this.#resident.pid, child.pid);
     this.#resident?.close();
+    if (child.connected) child.disconnect();
     this.#setting.onExit();
     const { exitCode, signalCode: signal } = child;
     if (failure === null) {
@@ -268,5 +275,15 @@ export class VmProcess {
 
   #send(message: ToVm): void {
     if (this.#child.connected) this.#child.send(message, () => {});
+  }
+}
+
+/** Ends a process unless it is `own`, which its `ChildProcess` ends. */
+function killOther(pid: number, own: number | undefined): void {
+  if (pid === own) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It was faster.
   }
 }
