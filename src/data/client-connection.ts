@@ -9,7 +9,6 @@ import type { ClientTls, TunnelEnd } from "../core/exchange.ts";
 import { type ConnectionEnds, plainAddress } from "../core/ip.ts";
 import type { Arrival } from "./arrival.ts";
 import { type Receive, unsentBytes } from "./socket.ts";
-import { SocketWriter } from "./socket-writer.ts";
 import type { ThreadContext } from "./thread-context.ts";
 
 /** What the deadline of a connection is about; a protocol adds its own, from 2 on. */
@@ -25,7 +24,6 @@ export abstract class ClientConnection extends Timed {
   readonly thread: ThreadContext;
   /** Null on a plain connection. */
   readonly tls: ClientTls | null;
-  protected readonly writer: SocketWriter;
   /** Gets what comes in place of `received`, when the protocol was left. */
   protected diverted: Receive | null = null;
   protected waitingFor = WAIT_CLOSE;
@@ -51,7 +49,6 @@ export abstract class ClientConnection extends Timed {
     this.#namedEnds = arrival.namedEnds;
     this.#peerAddress = arrival.peerAddress;
     this.#counted = arrival.counted;
-    this.writer = new SocketWriter(socket, thread.sendBuffer, arrival.tls !== null);
   }
 
   /** Passes `chunk` on to `diverted` where that is set. */

@@ -178,10 +178,21 @@ export class VmProcess {
   kill(verdict: Verdict): void {
     this.#verdict ??= verdict;
     const child = this.#child;
-    const isThere = child.exitCode === null && child.signalCode === null;
-    // Where `unshare` stands between, it may be gone before the VM knows that it is to end with it.
-    if (isThere && child.pid !== undefined) killOther(this.#resident?.pid ?? vmPidOf(child.pid), child.pid);
+    if (child.exitCode === null && child.signalCode === null) this.#killBehind();
     child.kill("SIGKILL");
+  }
+
+  /** The VM itself, where `unshare` stands between: that it is to end with that one does not always reach it. */
+  #killBehind(): void {
+    const { pid: started = 0 } = this.#child;
+    const resident = this.#resident;
+    const pid = resident?.pid ?? vmPidOf(started);
+    if (pid === started || resident?.read() === null) return;
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It was faster.
+    }
   }
 
   /** It gave something up that it cannot do without; perhaps because it ends just now, which has the better reason. */
@@ -248,10 +259,8 @@ export class VmProcess {
     this.state = "ended";
     this.#links.close();
     for (const socket of this.#handing) socket.destroy();
-    // `unshare` alone has ended: what it started is not to stay behind, nor to hold this process up.
-    if (this.#resident !== null && this.#resident.read() !== null) killOther(this.#resident.pid, child.pid);
+    if (this.#resident !== null) this.#killBehind();
     this.#resident?.close();
-    if (child.connected) child.disconnect();
     this.#setting.onExit();
     const { exitCode, signalCode: signal } = child;
     if (failure === null) {
@@ -262,6 +271,8 @@ export class VmProcess {
       await Promise.race([closed, late]);
       clearTimeout(timer);
     }
+    // Of a VM that `unshare` left behind the channel would hold this process up.
+    if (child.connected) child.disconnect();
     this.#output.end();
     const output = this.#output.last;
     const ending = { exitCode, signal, output };
@@ -275,15 +286,5 @@ export class VmProcess {
 
   #send(message: ToVm): void {
     if (this.#child.connected) this.#child.send(message, () => {});
-  }
-}
-
-/** Ends a process unless it is `own`, which its `ChildProcess` ends. */
-function killOther(pid: number, own: number | undefined): void {
-  if (pid === own) return;
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It was faster.
   }
 }

@@ -19,6 +19,7 @@ import type { Arrival } from "../arrival.ts";
 import { ClientConnection } from "../client-connection.ts";
 import { beginExchange, failExchange, finishExchange } from "../pipeline.ts";
 import { unsentBytes } from "../socket.ts";
+import { SocketWriter } from "../socket-writer.ts";
 import type { ThreadContext } from "../thread-context.ts";
 import { BODY_CHUNKED, BODY_LENGTH, BodyReader } from "./body-reader.ts";
 import { FAILED, type HeadParser, NEED_MORE } from "./head-parser.ts";
@@ -56,6 +57,7 @@ export function serveConnection(arrival: Arrival, thread: ThreadContext): void {
 }
 
 export class ServerConnection extends ClientConnection implements ClientStream {
+  readonly #writer: SocketWriter;
   #state = IDLE;
   #exchange: Exchange | null = null;
   #parser: HeadParser | null = null;
@@ -73,6 +75,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
 
   constructor(arrival: Arrival, thread: ThreadContext) {
     super(arrival, thread);
+    this.#writer = new SocketWriter(arrival.socket, thread.sendBuffer, arrival.tls !== null);
     this.wait(WAIT_HEAD, thread.active.server.readTimeoutMs);
   }
 
@@ -322,7 +325,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     if (this.#state !== BODY || !this.#bodyPaused) return;
     if (this.#expectsContinue) {
       this.#expectsContinue = false;
-      if (this.#input === null) this.writer.text(CONTINUE);
+      if (this.#input === null) this.#writer.text(CONTINUE);
     }
     this.#bodyPaused = false;
     this.#waitForBody();
@@ -342,7 +345,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendInformational(head: ResponseHead): void {
-    if (this.#exchange?.request.protocol === "HTTP/1.1") this.writer.text(informationalText(head, null));
+    if (this.#exchange?.request.protocol === "HTTP/1.1") this.#writer.text(informationalText(head, null));
   }
 
   sendHead(head: ResponseHead, body: Buffer | null, last: boolean, lent = false): boolean {
@@ -357,7 +360,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     const connection = this.#keepAlive ? (protocol === "HTTP/1.0" ? "keep-alive" : "") : "close";
     const text = responseHeadText(head, framing, connection);
     if (body === null || framing === FRAME_NONE) {
-      this.writer.text(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text);
+      this.#writer.text(last && framing === FRAME_CHUNKED ? text + LAST_CHUNK : text);
     } else {
       exchange.bytesOut += body.length;
       this.#writeBody(text, body, last, lent);
@@ -374,15 +377,15 @@ export class ServerConnection extends ClientConnection implements ClientStream {
   }
 
   sendEnd(trailers: HeaderList | null): void {
-    if (this.#framing === FRAME_CHUNKED) this.writer.text(lastChunk(trailers));
+    if (this.#framing === FRAME_CHUNKED) this.#writer.text(lastChunk(trailers));
     this.#responseEnded();
   }
 
   #writeBody(before: string, body: Buffer, last: boolean, lent: boolean): void {
     if (this.#framing === FRAME_CHUNKED) {
       const end = last ? `\r\n${LAST_CHUNK}` : "\r\n";
-      this.writer.piece(before + chunkStart(body.length), body, end, lent);
-    } else this.writer.piece(before, body, "", lent);
+      this.#writer.piece(before + chunkStart(body.length), body, end, lent);
+    } else this.#writer.piece(before, body, "", lent);
   }
 
   #flowing(): boolean {
@@ -406,7 +409,7 @@ export class ServerConnection extends ClientConnection implements ClientStream {
     this.#state = TUNNEL;
     const early = this.#input === null ? null : Buffer.from(this.#input.subarray(this.#inputAt));
     this.#input = null;
-    this.writer.text(informationalText(head, protocol));
+    this.#writer.text(informationalText(head, protocol));
     return this.handOver(early);
   }
 
