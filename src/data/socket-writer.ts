@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { getSystemErrorName } from "node:util";
 import { READ_BUFFER_BYTES } from "./socket.ts";
 
-/** Up to this size a piece leaves with the text around it as one, which is cheaper than in two (bench/README.md). */
+/** Up to this size a piece leaves with the text around it as one, which is cheaper than in two. */
 export const SMALL_PIECE_BYTES = 16_384;
 
 /**
